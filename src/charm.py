@@ -1,0 +1,126 @@
+#!/usr/bin/env python3
+"""The charm smtp-integrator: publishes the mail relay that an operator configured."""
+
+from __future__ import annotations
+
+import functools
+import logging
+from typing import Any
+
+import ops
+
+import relay
+import relay_password
+from charms.smtp_integrator.v0 import smtp
+
+PEERS = "smtp-peers"
+
+logger = logging.getLogger(__name__)
+
+
+class SmtpIntegratorCharm(ops.CharmBase):
+    """Publishes the relay on `smtp`, with the password as a secret, and on `smtp-legacy`."""
+
+    def __init__(self, framework: ops.Framework) -> None:
+        super().__init__(framework)
+        self._smtp = smtp.SmtpProvides(self)
+        self._smtp_legacy = smtp.SmtpProvides(self, smtp.LEGACY_RELATION_NAME)
+        for event in self._reconciled_events():
+            framework.observe(event, self._reconcile)
+        framework.observe(self.on.secret_remove, self._on_secret_remove)
+        framework.observe(self.on.collect_unit_status, self._on_collect_unit_status)
+
+    def _reconciled_events(self) -> list[ops.BoundEvent]:
+        on = self.on
+        events = [on.config_changed, on.leader_elected, on.upgrade_charm, on.update_status]
+        events.append(on.secret_changed)
+        for endpoint in (smtp.DEFAULT_RELATION_NAME, smtp.LEGACY_RELATION_NAME, PEERS):
+            relation = on[endpoint]
+            events += [relation.relation_created, relation.relation_joined]
+            events += [relation.relation_changed, relation.relation_departed]
+            events.append(relation.relation_broken)
+        return events
+
+    @functools.cached_property
+    def _relay(self) -> relay.Relay:
+        """The configured relay; raises relay.InvalidConfigError."""
+        return relay.read(
+            self.config, application=self.app.name, user_secret=self._read_user_secret()
+        )
+
+    def _read_user_secret(self) -> dict[str, str] | relay.Unreadable | None:
+        secret_id = self.config.get("password_secret")
+        if not secret_id:
+            return None
+        try:
+            # The newest revision is tracked, so that Juju tells us of the next.
+            return self.model.get_secret(id=str(secret_id)).get_content(refresh=True)
+        except ops.SecretNotFoundError:
+            return relay.Unreadable.NOT_FOUND
+        except ops.ModelError as e:
+            if "permission denied" not in str(e):
+                raise
+            return relay.Unreadable.NOT_GRANTED
+
+    def _reconcile(self, _: ops.EventBase) -> None:
+        """Publish the configured relay, whatever happened; what stands published is left alone."""
+        if not self.unit.is_leader():
+            return
+        try:
+            configured = self._relay
+        except relay.InvalidConfigError:
+            return
+
+        secret = self._reconcile_secret(configured.password)
+
+        data = _public(configured)
+        legacy_data = smtp.encode_relation_data(**data, password=configured.password)
+        data = smtp.encode_relation_data(**data, password_id=secret.id if secret else None)
+        changed = [
+            secret is not None and secret.is_new,
+            self._smtp.publish(data, secret=secret.secret if secret else None),
+            self._smtp_legacy.publish(legacy_data),
+        ]
+        if any(changed):
+            for sentence in configured.warnings:
+                logger.warning(sentence)
+
+    def _reconcile_secret(self, password: str | None) -> relay_password.Published | None:
+        """Keep the password's secret in step; only the endpoint `smtp` needs one."""
+        if not password:
+            relay_password.withdraw(self.model, peers=self.model.get_relation(PEERS))
+        elif self.model.relations[smtp.DEFAULT_RELATION_NAME]:
+            peers = self.model.get_relation(PEERS)
+            return relay_password.publish(self.model, password, peers=peers)
+        return None
+
+    def _on_secret_remove(self, event: ops.SecretRemoveEvent) -> None:
+        event.remove_revision()
+
+    def _on_collect_unit_status(self, event: ops.CollectStatusEvent) -> None:
+        try:
+            _ = self._relay
+        except relay.InvalidConfigError as e:
+            event.add_status(ops.BlockedStatus(str(e)))
+        else:
+            event.add_status(ops.ActiveStatus())
+
+
+def _public(configured: relay.Relay) -> dict[str, Any]:
+    """Return all of the relay but its password, as `smtp.encode_relation_data` takes it."""
+    return {
+        "host": configured.host,
+        "port": configured.port,
+        "user": configured.user,
+        "auth_type": configured.auth_type,
+        "transport_security": configured.transport_security,
+        "domain": configured.domain,
+        "skip_ssl_verify": configured.skip_ssl_verify,
+        "smtp_sender": configured.smtp_sender,
+        "recipients": configured.recipients,
+        "tls_ca_chain": configured.tls_ca_chain,
+    }
+
+
+if __name__ == "__main__":
+    ops.main(SmtpIntegratorCharm)

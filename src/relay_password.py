@@ -1,0 +1,92 @@
+"""The password's secret: owned by the application, one for as long as there is a password.
+
+Its content is exactly `{"password": "…"}`. Requirers get its ID from the relation, and their grant
+ends with the relation. Only the leader calls these functions.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+import ops
+
+LABEL = "relay-password"
+_KEY = "password"
+# Where revisions of the charm before the label kept the secret's ID, in the peer relation.
+_OLD_KEY = "secret-id"
+
+
+@dataclasses.dataclass(frozen=True)
+class Published:
+    """The password as requirers can get it.
+
+    Attributes:
+        secret: The secret, to grant.
+        id: Its URI, always spelled `secret:ID`.
+        is_new: Whether this call made the secret or a revision of it.
+    """
+
+    secret: ops.Secret
+    id: str
+    is_new: bool
+
+
+def publish(model: ops.Model, password: str, *, peers: ops.Relation | None) -> Published:
+    """Make the secret, or a new revision of it where the password differs from the newest one.
+
+    Args:
+        model: The model, of a leader.
+        password: The password that requirers shall use.
+        peers: The peer relation, if there is one; an older revision's secret is adopted from it.
+
+    Returns:
+        The secret, ready to be granted.
+    """
+    secret = _find(model, peers)
+    content = {_KEY: password}
+    if secret is None:
+        secret = model.app.add_secret(content, label=LABEL)
+        return Published(secret, _uri(secret.id or ""), is_new=True)
+    is_new = secret.peek_content() != content
+    if is_new:
+        secret.set_content(content)
+    return Published(secret, _uri(secret.get_info().id), is_new=is_new)
+
+
+def withdraw(model: ops.Model, *, peers: ops.Relation | None) -> None:
+    """Remove the secret, with all its revisions and grants, if there is one.
+
+    Args:
+        model: The model, of a leader.
+        peers: The peer relation, if there is one; an older revision's note of the secret goes too.
+    """
+    secret = _find(model, peers)
+    if secret is not None:
+        secret.remove_all_revisions()
+    if peers is not None:
+        peers.data[model.app].pop(_OLD_KEY, None)
+
+
+def _find(model: ops.Model, peers: ops.Relation | None) -> ops.Secret | None:
+    try:
+        return model.get_secret(label=LABEL)
+    except ops.SecretNotFoundError:
+        return _adopt(model, peers)
+
+
+def _adopt(model: ops.Model, peers: ops.Relation | None) -> ops.Secret | None:
+    """Take over the unlabelled secret of a charm revision before the label."""
+    secret_id = peers.data[model.app].get(_OLD_KEY) if peers is not None else None
+    if not secret_id:
+        return None
+    try:
+        secret = model.get_secret(id=secret_id)
+    except ops.SecretNotFoundError:
+        return None
+    secret.set_info(label=LABEL)
+    return secret
+
+
+def _uri(secret_id: str) -> str:
+    """Spell a secret's URI as `secret:ID`; `secret://MODEL/ID` is the same one."""
+    return f"secret:{secret_id.removeprefix('secret:').rpartition('/')[2]}"
