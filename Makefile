@@ -1,0 +1,90 @@
+# Two commands do everything: `make demo` and `make test`. `make help` lists the others.
+
+PYTHON ?= python3
+BIN := .venv/bin
+LIBRARY := lib/charms/smtp_integrator/v0/smtp.py
+UV_VERSION := $(shell awk '/^name = "uv"$$/ { getline; gsub(/"/, "", $$3); print $$3 }' uv.lock)
+export UV_PYTHON_DOWNLOADS := never
+
+REQUIRER := tests/integration/requirer
+SINK := charms/smtp-sink
+CHARMS := build/localjuju/smtp-integrator.charm build/localjuju/smtp-sink.charm \
+	build/localjuju/smtp-requirer.charm
+PACK := $(BIN)/python -m localjuju.pack --cache build/venvs
+
+.PHONY: help demo test unit integration lint format charm charms requirements clean
+.DELETE_ON_ERROR:
+
+help:
+	@echo 'make demo          deploy the charm on localjuju and watch a message arrive'
+	@echo 'make test          run all tests that need no cloud'
+	@echo 'make unit          run the unit tests'
+	@echo 'make integration   run the integration tests on localjuju'
+	@echo 'make lint          check code, prose and types'
+	@echo 'make format        format the code'
+	@echo 'make charm         pack the charms with charmcraft'
+	@echo 'make requirements  lock the dependencies anew, and export them'
+	@echo 'make clean         remove all that the other targets made'
+
+demo: $(CHARMS)
+	@$(BIN)/python docs/demo.py
+
+test: $(CHARMS)
+	$(BIN)/pytest -n auto
+
+unit: .venv/synced
+	$(BIN)/pytest tests/unit
+
+integration: $(CHARMS)
+	$(BIN)/pytest -n auto tests/integration
+
+lint format: .venv/synced
+	$(BIN)/tox run --quiet -e $@
+
+charms: $(CHARMS)
+
+# The environment of all the tools, from the lock file.
+.venv/synced: uv.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
+		{ echo 'Python 3.10 or newer is missing: run make PYTHON=python3.12, for example' >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
+		{ echo 'the module venv is missing: on Debian and Ubuntu run apt install python3-venv' >&2; exit 1; }
+	@echo 'setting up .venv'
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+	@$(BIN)/uv sync --frozen --quiet --all-groups --python $(BIN)/python
+	@touch $@
+
+build/localjuju/smtp-integrator.charm: charmcraft.yaml config.yaml requirements.txt $(LIBRARY) \
+		$(wildcard src/*.py) $(wildcard localjuju/pack*) .venv/synced
+	@$(PACK) . --output $@
+
+build/localjuju/smtp-sink.charm: $(shell find $(SINK) -type f -not -name '*.pyc') \
+		$(wildcard localjuju/pack*) .venv/synced
+	@$(PACK) $(SINK) --output $@
+
+build/localjuju/smtp-requirer.charm: $(shell find $(REQUIRER) -type f -not -path '*/lib/*') \
+		requirements.txt $(wildcard localjuju/pack*) .venv/synced $(REQUIRER)/$(LIBRARY)
+	@$(PACK) $(REQUIRER) --requirements requirements.txt --output $@
+
+# Requirers vendor the one file of the library; here that is a copy that git ignores.
+$(REQUIRER)/$(LIBRARY): $(LIBRARY)
+	@mkdir -p $(@D)
+	@cp $< $@
+
+charm:
+	@command -v charmcraft >/dev/null || \
+		{ echo 'charmcraft is missing: run snap install charmcraft --classic' >&2; exit 1; }
+	charmcraft pack
+	charmcraft pack --project-dir $(SINK)
+
+requirements: .venv/synced
+	$(BIN)/uv lock --upgrade
+	$(BIN)/uv export $(EXPORT) --output-file requirements.txt
+	$(BIN)/uv lock --upgrade --project $(SINK)
+	$(BIN)/uv export $(EXPORT) --project $(SINK) --output-file $(SINK)/requirements.txt
+
+EXPORT := --quiet --frozen --no-dev --no-emit-project --no-hashes --no-annotate --no-header
+
+clean:
+	rm -rf .venv .tox build .pytest_cache .ruff_cache .hypothesis $(REQUIRER)/lib

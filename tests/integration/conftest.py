@@ -1,0 +1,57 @@
+"""The controller that the tests drive: localjuju, or a real one with `--juju=PATH`."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+import shutil
+import subprocess
+import tempfile
+from typing import TYPE_CHECKING
+
+import pytest
+from staging import Staging
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import jubilant
+
+ROOT = pathlib.Path(__file__).parents[2]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--juju",
+        type=pathlib.Path,
+        help="Path of a real controller's juju binary. Default: localjuju.",
+    )
+    parser.addoption(
+        "--charms",
+        type=pathlib.Path,
+        help="Folder of packed charms. Default: build/localjuju; with --juju, build/charmcraft.",
+    )
+
+
+@pytest.fixture(scope="session", autouse=True)
+def controller(pytestconfig: pytest.Config) -> Iterator[None]:
+    """Put the right `juju` on the PATH, where pytest-jubilant looks; stop localjuju at the end."""
+    real: pathlib.Path | None = pytestconfig.getoption("--juju")
+    juju = real or ROOT / "localjuju" / "bin" / "juju"
+    data = tempfile.mkdtemp(prefix="localjuju-")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PATH", f"{juju.parent}{os.pathsep}{os.environ['PATH']}")
+        patch.setenv("LOCALJUJU_DATA", data)
+        try:
+            yield
+        finally:
+            if real is None:
+                subprocess.run(["juju", "kill-controller", "--no-prompt"], check=True)
+            shutil.rmtree(data)
+
+
+@pytest.fixture(scope="module")
+def staging(juju: jubilant.Juju, pytestconfig: pytest.Config) -> Staging:
+    on_localjuju = pytestconfig.getoption("--juju") is None
+    default = ROOT / "build" / ("localjuju" if on_localjuju else "charmcraft")
+    return Staging(juju, pytestconfig.getoption("--charms") or default, on_localjuju)

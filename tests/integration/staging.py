@@ -1,0 +1,145 @@
+"""What the integration tests build: an integrator, requirers, and a relay that catches mail."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import json
+import re
+from typing import TYPE_CHECKING
+
+import jubilant
+
+if TYPE_CHECKING:
+    import pathlib
+    from collections.abc import Callable
+
+INTEGRATOR = "smtp-integrator"
+
+_LISTENERS = {"none": "plain", "starttls": "starttls", "tls": "tls"}
+_subjects = itertools.count(1)
+
+
+@dataclasses.dataclass(frozen=True)
+class Message:
+    """A message as it arrived at the sink, with its envelope and its session."""
+
+    sender: str
+    recipients: list[str]
+    subject: str
+    tls_version: str
+    auth_user: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Sink:
+    """A deployed smtp-sink: a relay to configure, and a place to look at what arrived."""
+
+    juju: jubilant.Juju
+    app: str
+    host: str
+    ca: str
+
+    @property
+    def unit(self) -> str:
+        return f"{self.app}/0"
+
+    def relay(self, transport_security: str) -> dict[str, str | int]:
+        """Return the integrator's options for one of the sink's listeners."""
+        message = self.juju.status().apps[self.app].units[self.unit].workload_status.message
+        found = re.search(rf"\b{_LISTENERS[transport_security]} \S+:(\d+)", message)
+        assert found, message
+        return {
+            "host": self.host,
+            "port": int(found[1]),
+            "transport_security": transport_security,
+            "tls_ca_chain": self.ca,
+        }
+
+    def count(self) -> int:
+        return int(self.juju.run(self.unit, "list-messages").results["count"])
+
+    def newest(self) -> Message:
+        found = self.juju.run(self.unit, "get-message").results
+        subject = re.search(r"^Subject: (.*?)\r?$", found["content"], re.MULTILINE)
+        return Message(
+            sender=found["sender"],
+            recipients=json.loads(found["recipients"]),
+            subject=subject[1] if subject else "",
+            tls_version=found["tls-version"],
+            auth_user=found["auth-user"],
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class Staging:
+    """One model, and how to build in it.
+
+    Attributes:
+        juju: The model.
+        charms: Folder of the packed charms.
+        on_localjuju: Whether localjuju runs the model, or a real controller.
+    """
+
+    juju: jubilant.Juju
+    charms: pathlib.Path
+    on_localjuju: bool
+
+    def charm(self, name: str) -> pathlib.Path:
+        """Return where a charm stands packed; charmcraft adds base and architecture."""
+        packed = sorted(self.charms.glob(f"{name}*.charm"))
+        assert packed, f"{name} is not packed in {self.charms}: run 'make charms' or 'make charm'"
+        return packed[0]
+
+    def settle(
+        self, ready: Callable[[jubilant.Status], bool] = jubilant.all_active
+    ) -> jubilant.Status:
+        """Wait until the model has nothing left to do and is ready."""
+        # A real controller looks idle between two hooks; localjuju is idle when nothing is left.
+        delay, successes = (0.1, 1) if self.on_localjuju else (1.0, 5)
+        return self.juju.wait(
+            lambda status: jubilant.all_agents_idle(status) and ready(status),
+            error=jubilant.any_error,
+            delay=delay,
+            successes=successes,
+        )
+
+    def deploy_integrator(self, *, num_units: int = 1) -> None:
+        self.juju.deploy(self.charm(INTEGRATOR), INTEGRATOR, num_units=num_units)
+
+    def deploy_requirer(self, app: str, *, endpoint: str = "smtp", num_units: int = 1) -> None:
+        self.juju.deploy(self.charm("smtp-requirer"), app, num_units=num_units)
+        self.juju.integrate(f"{INTEGRATOR}:{endpoint}", f"{app}:{endpoint}")
+
+    def deploy_sink(self, app: str, *, user: str = "", password: str = "") -> Sink:
+        """Deploy a mail catcher; with a user, it takes mail from nobody else."""
+        config = {} if self.on_localjuju else {"bind-address": "0.0.0.0"}  # noqa: S104
+        self.juju.deploy(self.charm("smtp-sink"), app, config=config)
+        if user:
+            login = self.add_password(f"{app}-login", password, app)
+            self.juju.config(app, {"user": user, "password-secret": login})
+        status = self.settle(lambda status: jubilant.all_active(status, app))
+        unit = status.apps[app].units[f"{app}/0"]
+        host = "127.0.0.1" if self.on_localjuju else unit.public_address
+        return Sink(self.juju, app, host, self.juju.run(f"{app}/0", "get-ca").results["ca"])
+
+    def add_password(self, name: str, password: str, app: str) -> str:
+        """Add a user secret with a password, and grant it to an application."""
+        secret = self.juju.add_secret(name, {"password": password})
+        self.juju.grant_secret(secret, app)
+        return secret
+
+    def configure(self, **options: str | int | bool) -> None:
+        """Set options of the integrator."""
+        self.juju.config(INTEGRATOR, options)
+
+    def send(self, unit: str) -> str:
+        """Have a requirer send one message, and return its unique subject."""
+        subject = f"message {next(_subjects)} from {unit}"
+        self.juju.run(unit, "send-mail", {"subject": subject})
+        return subject
+
+    def update_status(self, unit: str) -> None:
+        """Fire update-status now, instead of waiting for its interval."""
+        self.juju.exec("JUJU_DISPATCH_PATH=hooks/update-status ./dispatch", unit=unit)
+        self.settle(lambda _: True)

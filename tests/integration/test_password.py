@@ -1,0 +1,118 @@
+"""The password reaches those who need it, in its newest form, and nobody else."""
+
+from __future__ import annotations
+
+import json
+
+import jubilant
+import pytest
+from staging import INTEGRATOR, Sink, Staging
+
+OLD_PASSWORD = "old-battery-staple"
+NEW_PASSWORD = "new-battery-staple"
+USER = "notifier"
+
+
+@pytest.fixture(scope="module")
+def sink(staging: Staging) -> Sink:
+    return staging.deploy_sink("sink", user=USER, password=OLD_PASSWORD)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def integrated(staging: Staging, sink: Sink) -> None:
+    staging.deploy_integrator()
+    staging.configure(user=USER, auth_type="plain", **sink.relay("starttls"))
+    staging.configure(password=OLD_PASSWORD)
+    staging.deploy_requirer("requirer")
+    staging.deploy_requirer("legacy", endpoint="smtp-legacy")
+    staging.settle()
+
+
+def published_secrets(staging: Staging) -> list[jubilant.Secret]:
+    return [secret for secret in staging.juju.secrets() if secret.owner == INTEGRATOR]
+
+
+def password_id(staging: Staging) -> str:
+    return staging.juju.run("requirer/0", "show-relation").results["password-id"]
+
+
+def test_the_password_option_is_used(staging: Staging, sink: Sink) -> None:
+    for unit in ("requirer/0", "legacy/0"):
+        subject = staging.send(unit)
+        assert (sink.newest().subject, sink.newest().auth_user) == (subject, USER)
+
+
+def test_a_user_secret_takes_the_place_of_the_option_in_the_same_secret(
+    staging: Staging, sink: Sink
+) -> None:
+    before = password_id(staging)
+    secret = staging.add_password("relay", OLD_PASSWORD, INTEGRATOR)
+
+    staging.configure(password_secret=secret, password="")
+    staging.settle()
+
+    assert password_id(staging) == before
+    assert staging.send("requirer/0") == sink.newest().subject
+
+
+def test_a_new_revision_of_the_user_secret_reaches_every_requirer(
+    staging: Staging, sink: Sink
+) -> None:
+    before = password_id(staging)
+
+    staging.juju.update_secret("relay", {"password": NEW_PASSWORD})
+    staging.settle()
+
+    for unit in ("requirer/0", "legacy/0"):
+        with pytest.raises(jubilant.TaskError, match="535"):
+            staging.send(unit)
+
+    staging.juju.update_secret("sink-login", {"password": NEW_PASSWORD})
+    staging.settle()
+
+    for unit in ("requirer/0", "legacy/0"):
+        assert staging.send(unit) == sink.newest().subject
+    assert password_id(staging) == before
+
+
+def test_the_old_password_is_refused_with_the_relays_answer(staging: Staging, sink: Sink) -> None:
+    staging.configure(password=OLD_PASSWORD, password_secret="")
+    staging.settle()
+    arrived = sink.count()
+
+    with pytest.raises(jubilant.TaskError) as failure:
+        staging.send("requirer/0")
+
+    assert "535" in failure.value.task.message
+    assert sink.count() == arrived
+
+
+def test_superseded_revisions_are_pruned(staging: Staging) -> None:
+    (secret,) = published_secrets(staging)
+
+    revisions = staging.juju.show_secret(secret.uri, revisions=True).revisions
+
+    assert [r.revision for r in revisions or []] == [secret.revision]
+
+
+def test_the_password_stands_in_no_log_status_databag_or_result(staging: Staging) -> None:
+    juju = staging.juju
+    seen = {
+        "log": juju.debug_log(),
+        "status": juju.cli("status", "--format", "json"),
+        "relation": juju.cli("show-unit", "requirer/0", "--format", "json"),
+        "result": json.dumps(juju.run("requirer/0", "show-relation").results),
+        "result on smtp-legacy": json.dumps(juju.run("legacy/0", "show-relation").results),
+    }
+
+    leaks = [name for name, text in seen.items() if OLD_PASSWORD in text or NEW_PASSWORD in text]
+    assert leaks == []
+
+
+def test_unsetting_the_password_leaves_nothing_behind(staging: Staging) -> None:
+    staging.configure(auth_type="none", user="", password="", password_secret="")
+    staging.settle()
+
+    assert published_secrets(staging) == []
+    results = staging.juju.run("requirer/0", "show-relation").results
+    assert (results["has-password"], results.get("password-id")) == ("False", None)
