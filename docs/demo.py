@@ -53,7 +53,11 @@ def localjuju(folder: pathlib.Path) -> Generator[None]:
     try:
         yield
     finally:
-        subprocess.run(["juju", "kill-controller", "--no-prompt"], check=True, capture_output=True)
+        subprocess.run(
+            ["juju", "kill-controller", "--no-prompt", "localjuju"],
+            check=True,
+            capture_output=True,
+        )
 
 
 def deploy_relay(folder: pathlib.Path) -> list[str]:

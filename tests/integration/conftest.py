@@ -46,7 +46,7 @@ def controller(pytestconfig: pytest.Config) -> Iterator[None]:
             yield
         finally:
             if real is None:
-                subprocess.run(["juju", "kill-controller", "--no-prompt"], check=True)
+                subprocess.run(["juju", "kill-controller", "--no-prompt", "localjuju"], check=True)
             shutil.rmtree(data)
 
 
