@@ -50,8 +50,9 @@ charms: $(CHARMS)
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
 		{ echo 'the module venv is missing: on Debian and Ubuntu run apt install python3-venv' >&2; exit 1; }
 	@echo 'setting up .venv'
-	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+	@test -x $(BIN)/uv || $(PYTHON) -m venv --clear .venv
+	@test -x $(BIN)/uv || \
+		$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
 	@$(BIN)/uv sync --frozen --quiet --all-groups --python $(BIN)/python
 	@touch $@
 

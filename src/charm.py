@@ -27,13 +27,13 @@ class SmtpIntegratorCharm(ops.CharmBase):
         self._smtp_legacy = smtp.SmtpProvides(self, smtp.LEGACY_RELATION_NAME)
         for event in self._reconciled_events():
             framework.observe(event, self._reconcile)
+        framework.observe(self.on.secret_changed, self._on_secret_changed)
         framework.observe(self.on.secret_remove, self._on_secret_remove)
         framework.observe(self.on.collect_unit_status, self._on_collect_unit_status)
 
     def _reconciled_events(self) -> list[ops.BoundEvent]:
         on = self.on
         events = [on.config_changed, on.leader_elected, on.upgrade_charm, on.update_status]
-        events.append(on.secret_changed)
         for endpoint in (smtp.DEFAULT_RELATION_NAME, smtp.LEGACY_RELATION_NAME, PEERS):
             relation = on[endpoint]
             events += [relation.relation_created, relation.relation_joined]
@@ -93,6 +93,12 @@ class SmtpIntegratorCharm(ops.CharmBase):
             peers = self.model.get_relation(PEERS)
             return relay_password.publish(self.model, password, peers=peers)
         return None
+
+    def _on_secret_changed(self, event: ops.SecretChangedEvent) -> None:
+        # A unit that was the leader once still tracks the revision of its time.
+        if event.secret.label == relay_password.LABEL:
+            relay_password.track_newest(event.secret)
+        self._reconcile(event)
 
     def _on_secret_remove(self, event: ops.SecretRemoveEvent) -> None:
         event.remove_revision()

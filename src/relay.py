@@ -25,6 +25,9 @@ _MAX_NAME_LENGTH = 253
 _MAX_PORT = 65535
 # RFC 7468 section 2.
 _PEM_BLOCK = re.compile(r"-----BEGIN ([A-Z0-9 ]+)-----.*?-----END \1-----", re.DOTALL)
+# What pydantic's EmailStr allows around an address in angle brackets: a name, in quotes or bare.
+_WORD, _BLANK = r"[\w.!#$%&'*+\-/=?^`{|}~]+", r"[^\S\r\n]"
+_NAMED_ADDRESS = re.compile(rf'(?:"[^\r\n]+"|{_WORD}(?:{_BLANK}+{_WORD})*)?{_BLANK}*<([^\r\n]+)>')
 
 
 class Unreadable(enum.Enum):
@@ -291,9 +294,11 @@ def _address(text: str, which: str) -> str:
     """Validate as pydantic's `EmailStr` does, which every requirer in the field applies."""
     import email_validator  # noqa: PLC0415 - 40 ms at every event, paid where there is an address
 
+    named = _NAMED_ADDRESS.fullmatch(text.strip())
+    address = named[1] if named else text
     try:
         return email_validator.validate_email(
-            text.strip(), check_deliverability=False, allow_display_name=True
+            address.strip(), check_deliverability=False
         ).normalized
     except email_validator.EmailNotValidError as e:
         # The validator's own message quotes the text.
@@ -341,7 +346,7 @@ def _is_certificate(pem: str) -> bool:
 
     try:
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=pem)
-    except (ssl.SSLError, ValueError):
+    except (ssl.SSLError, TypeError):  # TypeError where it is not ASCII.
         return False
     return True
 

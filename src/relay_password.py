@@ -47,10 +47,16 @@ def publish(model: ops.Model, password: str, *, peers: ops.Relation | None) -> P
     if secret is None:
         secret = model.app.add_secret(content, label=LABEL)
         return Published(secret, _uri(secret.id or ""), is_new=True)
-    is_new = secret.peek_content() != content
+    is_new = secret.get_content(refresh=True) != content
     if is_new:
         secret.set_content(content)
+        track_newest(secret)
     return Published(secret, _uri(secret.get_info().id), is_new=is_new)
+
+
+def track_newest(secret: ops.Secret) -> None:
+    """Let go of superseded revisions: one that any unit of ours tracks is never removed."""
+    secret.get_content(refresh=True)
 
 
 def withdraw(model: ops.Model, *, peers: ops.Relation | None) -> None:

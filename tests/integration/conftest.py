@@ -47,7 +47,7 @@ def controller(pytestconfig: pytest.Config) -> Iterator[None]:
         finally:
             if real is None:
                 subprocess.run(["juju", "kill-controller", "--no-prompt", "localjuju"], check=True)
-            shutil.rmtree(data)
+            shutil.rmtree(data, ignore_errors=True)
 
 
 @pytest.fixture(scope="module")

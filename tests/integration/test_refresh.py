@@ -54,8 +54,14 @@ def installed(staging: Staging, sink: Sink, older: pathlib.Path) -> Iterator[Non
     staging.settle(lambda status: INTEGRATOR not in status.apps and "requirer" not in status.apps)
 
 
+def requirer(staging: Staging) -> str:
+    """Return the requirer's unit; its number goes on when the application comes again."""
+    (unit,) = staging.juju.status().apps["requirer"].units
+    return unit
+
+
 def published_id(staging: Staging) -> str:
-    unit = staging.juju.show_unit("requirer/0")
+    unit = staging.juju.show_unit(requirer(staging))
     (relation,) = [r for r in unit.relation_info if r.endpoint == "smtp"]
     return relation.app_data["password_id"]
 
@@ -79,7 +85,7 @@ def test_the_secret_of_the_password_option_is_adopted(staging: Staging, sink: Si
 
     assert published_id(staging) == before
     assert owned(staging) == 1
-    assert staging.send("requirer/0") == sink.newest().subject
+    assert staging.send(requirer(staging)) == sink.newest().subject
 
 
 def test_an_adopted_secret_goes_when_the_password_is_unset(staging: Staging, sink: Sink) -> None:
@@ -105,4 +111,4 @@ def test_the_published_id_of_a_user_secret_changes_once(staging: Staging, sink: 
     staging.settle()
 
     assert before != after == published_id(staging)
-    assert staging.send("requirer/0") == sink.newest().subject
+    assert staging.send(requirer(staging)) == sink.newest().subject

@@ -1,0 +1,176 @@
+#!/usr/bin/env python3
+"""The SMTP sink charm: Juju only. What it does with mail is in the package `smtp_sink`."""
+
+import datetime as dt
+import functools
+import ipaddress
+import shutil
+import socket
+
+import ops
+from smtp_sink import certificates, messages, results, service, settings, state
+
+_START_SECONDS = 10.0
+
+
+class SmtpSinkCharm(ops.CharmBase):
+    """A mail server that keeps every message and delivers none."""
+
+    def __init__(self, framework: ops.Framework) -> None:
+        super().__init__(framework)
+        tag = f"unit-{self.unit.name.replace('/', '-')}"
+        charm = self.charm_dir.absolute()
+        # A refresh replaces the charm's directory, so what must stay lies beside it.
+        self._state = state.StateDir(charm.parent / f"{tag}-smtp-sink")
+        self._state.path.mkdir(mode=0o700, exist_ok=True)
+        self._service = service.choose(tag, charm, self._state)
+        for event in (
+            self.on.install,
+            self.on.leader_elected,
+            self.on.config_changed,
+            self.on.start,
+            self.on.secret_changed,
+            self.on.update_status,
+        ):
+            framework.observe(event, self._reconcile)
+        framework.observe(self.on.upgrade_charm, self._on_upgrade_charm)
+        framework.observe(self.on.stop, self._on_stop)
+        framework.observe(self.on.remove, self._on_remove)
+        framework.observe(self.on.clear_messages_action, self._on_clear_messages)
+        framework.observe(self.on.get_ca_action, self._on_get_ca)
+        framework.observe(self.on.get_message_action, self._on_get_message)
+        framework.observe(self.on.list_messages_action, self._on_list_messages)
+        framework.observe(self.on.collect_unit_status, self._on_collect_status)
+
+    def _reconcile(self, _event: ops.EventBase) -> None:
+        try:
+            wanted = self._settings
+        except settings.InvalidSettingsError:
+            # Collect-status says what is wrong; a server that runs stays as it is.
+            return
+        config = self._server_config(wanted)
+        serving = state.read_serving(self._state)
+        if serving is None or serving.config != config.digest:
+            state.write(self._state.config, config.to_json())
+            self._service.start()
+            state.wait_for_report(self._state, timeout=_START_SECONDS)
+
+    def _on_upgrade_charm(self, event: ops.UpgradeCharmEvent) -> None:
+        # The server that runs is the old charm's.
+        self._service.stop()
+        self._reconcile(event)
+
+    def _on_stop(self, _event: ops.StopEvent) -> None:
+        self._service.stop()
+
+    def _on_remove(self, _event: ops.RemoveEvent) -> None:
+        self._service.stop()
+        shutil.rmtree(self._state.path, ignore_errors=True)
+
+    def _on_clear_messages(self, event: ops.ActionEvent) -> None:
+        event.set_results({"count": str(self._messages().clear())})
+
+    def _on_get_ca(self, event: ops.ActionEvent) -> None:
+        authority = certificates.ensure_authority(
+            self._state.certificates, self._authority_name, _now()
+        )
+        event.set_results({"ca": authority})
+
+    def _on_get_message(self, event: ops.ActionEvent) -> None:
+        message_id = str(event.params.get("id", ""))
+        try:
+            store = self._messages()
+            message = store.get(message_id) if message_id else store.newest()
+            event.set_results(results.describe(message))
+        except messages.NoSuchMessageError:
+            event.fail(
+                "id: no such message; list-messages shows the IDs"
+                if message_id
+                else "no message has arrived"
+            )
+
+    def _on_list_messages(self, event: ops.ActionEvent) -> None:
+        arrived = self._messages().list()
+        event.set_results({"count": str(len(arrived)), "messages": results.summarize(arrived)})
+
+    def _on_collect_status(self, event: ops.CollectStatusEvent) -> None:
+        try:
+            wanted = self._settings
+        except settings.InvalidSettingsError as error:
+            event.add_status(ops.BlockedStatus(str(error)))
+        else:
+            event.add_status(self._server_status(wanted))
+
+    def _server_status(self, wanted: settings.Settings) -> ops.StatusBase:
+        report = state.read_report(self._state)
+        if report is not None and report.problems:
+            return ops.BlockedStatus("; ".join(report.problems))
+        serving = state.read_serving(self._state)
+        if serving is None:
+            return ops.MaintenanceStatus(f"the mail server does not run; see {self._service.log}")
+        endpoints = (
+            f"{name} {state.endpoint(wanted.bind_address, port)}"
+            for name, port in serving.ports.items()
+        )
+        return ops.ActiveStatus(", ".join(endpoints))
+
+    @property
+    def _authority_name(self) -> str:
+        return f"SMTP sink CA of {self.unit.name}"[:64]
+
+    def _messages(self) -> messages.MessageStore:
+        return messages.MessageStore(self._state.messages)
+
+    def _server_config(self, wanted: settings.Settings) -> state.ServerConfig:
+        certificate = certificates.ensure_server(
+            self._state.certificates,
+            self._authority_name,
+            self._hosts(wanted.bind_address),
+            _now(),
+        )
+        return state.ServerConfig(
+            bind_address=wanted.bind_address,
+            ports=wanted.ports,
+            certificate=str(certificate.path),
+            certificate_serial=certificate.serial,
+            user=wanted.user,
+            password=wanted.password,
+        )
+
+    def _hosts(self, bind_address: str) -> set[str]:
+        """Return what clients may call this server, for its certificate."""
+        hosts = {"localhost", "127.0.0.1", "::1", socket.gethostname()}
+        if not ipaddress.ip_address(bind_address).is_unspecified:
+            return hosts | {bind_address}
+        # Juju gives every charm this endpoint, and with it the unit's addresses.
+        network = self.model.get_binding("juju-info").network
+        addresses = [*network.ingress_addresses, *(i.address for i in network.interfaces)]
+        return hosts | {str(address) for address in addresses if address}
+
+    @functools.cached_property
+    def _settings(self) -> settings.Settings:
+        return settings.parse(self.config, self._read_password)
+
+    def _read_password(self, secret_id: str) -> str:
+        try:
+            content = self.model.get_secret(id=secret_id).get_content(refresh=True)
+        except ops.SecretNotFoundError:
+            raise settings.InvalidSettingsError(
+                "password-secret: not found; set it to the ID of a secret of this model"
+            ) from None
+        except ops.ModelError as error:
+            if "permission denied" not in str(error):
+                raise
+            raise settings.InvalidSettingsError(
+                f"password-secret: not granted; run 'juju grant-secret {secret_id} "
+                f"{self.app.name}', which takes effect at the next update-status"
+            ) from None
+        return settings.secret_password(content)
+
+
+def _now() -> dt.datetime:
+    return dt.datetime.now(dt.timezone.utc)
+
+
+if __name__ == "__main__":
+    ops.main(SmtpSinkCharm)

@@ -1,0 +1,84 @@
+"""The agent of a model: one thread that runs its units' hooks, one at a time.
+
+Hooks of different units run in parallel in Juju. One after the other is a schedule that Juju may
+choose as well, and it makes a run repeatable: units take turns.
+"""
+
+from __future__ import annotations
+
+import threading
+import traceback
+from typing import TYPE_CHECKING
+
+from localjuju import hooks, life, model, uniter
+
+if TYPE_CHECKING:
+    from localjuju.model import Model, Unit
+
+
+class Agent(threading.Thread):
+    """The thread of one model.
+
+    Args:
+        site: the controller's places.
+        where: the model.
+    """
+
+    def __init__(self, site: hooks.Site, where: Model) -> None:
+        super().__init__(name=f"agent of {where.name}", daemon=True)
+        self._site = site
+        self._where = where
+        self._last = ""
+        self._stopping = False
+
+    def run(self) -> None:
+        """Run operations until the model is stopped."""
+        while (step := self._next_step()) is not None:
+            unit, operation = step
+            try:
+                hooks.run(self._site, self._where, unit, operation)
+            except Exception:  # noqa: BLE001 - a defect here must not stop the model
+                traceback.print_exc()
+                self._give_up(unit)
+            with self._where.lock:
+                unit.local.running = None
+                life.settle(self._where)
+
+    def _give_up(self, unit: Unit) -> None:
+        """Put a unit into error whose operation localjuju itself could not run."""
+        problem = "localjuju failed: see .controller/log"
+        with self._where.lock:
+            hook = unit.local.running
+            uniter.fail(unit, hook if isinstance(hook, model.Hook) else model.Hook("", "run"))
+            self._where.write_log(unit.tag, "ERROR", "localjuju", problem)
+
+    def stop(self) -> None:
+        """Stop at once: a running hook is killed, none follows."""
+        with self._where.lock:
+            self._stopping = True
+            for context in list(self._site.contexts.values()):
+                if context.where is self._where:
+                    hooks.stop(context)
+            self._where.changed.notify_all()
+
+    def _next_step(self) -> tuple[Unit, uniter.Operation] | None:
+        """Wait for the next operation; None when the agent stops."""
+        where = self._where
+        with where.lock:
+            while not self._stopping:
+                life.settle(where)
+                for unit in self._in_turn():
+                    if operation := uniter.next_operation(where, unit):
+                        self._last, unit.local.running = unit.name, operation
+                        return unit, operation
+                wake = uniter.next_wake(where)
+                delay = (wake - model.now()).total_seconds() if wake else None
+                where.changed.wait(None if delay is None else max(delay, 0.001))
+        return None
+
+    def _in_turn(self) -> list[Unit]:
+        """The units, beginning after the one that ran last."""
+        units = list(self._where.units.values())
+        names = [unit.name for unit in units]
+        start = names.index(self._last) + 1 if self._last in names else 0
+        return units[start:] + units[:start]

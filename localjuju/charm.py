@@ -1,0 +1,279 @@
+"""A charm: what its metadata declares, and its files."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import pathlib
+import re
+import shutil
+import stat
+import zipfile
+from typing import Any
+
+import yaml
+
+from localjuju import errors
+
+Value = bool | int | float | str
+"""A value of a charm's configuration."""
+
+_Loader: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_NOT_CHARM = {".bzr", ".git", ".hg", ".ropeproject", ".svn", ".tox", "__pycache__"}
+_ROLES = {"peers": "peer", "provides": "provider", "requires": "requirer"}
+_SECRET = re.compile(r"secret:(//[0-9a-f-]{36}/)?[0-9a-v]{20}")
+_TRUE = {"1", "t", "T", "true", "TRUE", "True"}
+_FALSE = {"0", "f", "F", "false", "FALSE", "False"}
+
+
+@dataclasses.dataclass(frozen=True)
+class Endpoint:
+    """One end of a possible relation, as the charm's metadata declares it."""
+
+    name: str
+    role: str
+    interface: str
+    scope: str = "global"
+    limit: int = 0
+    implicit: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class Option:
+    """A configuration option."""
+
+    name: str
+    type: str
+    default: Value | None = None
+    description: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class Storage:
+    """A storage that a unit needs, and how many instances it begins with."""
+
+    name: str
+    kind: str
+    count: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Charm:
+    """A charm's declarations, with the folder that holds its files."""
+
+    name: str
+    path: pathlib.Path
+    revision: int
+    subordinate: bool
+    endpoints: dict[str, Endpoint]
+    options: dict[str, Option]
+    actions: dict[str, dict[str, Any]]
+    storage: dict[str, Storage]
+    resources: frozenset[str]
+    extra_bindings: frozenset[str]
+    base: tuple[str, str]
+
+    @property
+    def url(self) -> str:
+        """The charm's URL, for example ``local:postfix-0``."""
+        return f"local:{self.name}-{self.revision}"
+
+
+def load(source: pathlib.Path, folder: pathlib.Path, revision: int) -> Charm:
+    """Take a packed charm or a charm folder into the model's store and read it.
+
+    Args:
+        source: a ``.charm`` file, or a folder.
+        folder: where the charm's files are kept; it must not exist.
+        revision: the number of this local charm.
+
+    Raises:
+        errors.JujuError: if there is no charm, or not a valid one.
+    """
+    if source.is_dir():
+        shutil.copytree(source, folder, symlinks=True, ignore=_ignored, copy_function=shutil.copy)
+    elif source.is_file():
+        _unzip(source, folder)
+    else:
+        raise errors.JujuError(f'no charm was found at "{source}"')
+    try:
+        return _read(source, folder, revision)
+    except errors.JujuError:
+        shutil.rmtree(folder)
+        raise
+
+
+def install(charm: Charm, target: pathlib.Path, old: Charm | None = None) -> None:
+    """Put a charm's files into a unit's charm folder, all with the present as their time.
+
+    Files that the old charm brought and the new one lacks go; what the unit made itself stays.
+    A file is replaced, never rewritten, because a workload may still run from it.
+    """
+    new_files = set(_files(charm.path))
+    for name in sorted(set(_files(old.path)) - new_files) if old else []:
+        (target / name).unlink(missing_ok=True)
+    for name in sorted(new_files):
+        destination = target / name
+        destination.parent.mkdir(parents=True, exist_ok=True)
+        destination.unlink(missing_ok=True)
+        shutil.copy(charm.path / name, destination, follow_symlinks=False)
+
+
+def parse_option(option: Option, text: str) -> Value:
+    """Read the text of ``juju config APP OPTION=TEXT`` as a value of the option's type.
+
+    Raises:
+        errors.JujuError: if the text is none.
+    """
+    if option.type == "boolean" and text in _TRUE | _FALSE:
+        return text in _TRUE
+    try:
+        if option.type == "int":
+            return int(text)
+        if option.type == "float":
+            return float(text)
+    except ValueError:
+        raise _wrong(option, f'"{text}"') from None
+    return check_option(option, text)
+
+
+def check_option(option: Option, value: object) -> Value:
+    """Check a value of a YAML file against the option's type.
+
+    Raises:
+        errors.JujuError: if the type is wrong, or a ``secret`` option holds no secret URI.
+    """
+    if option.type == "int" and isinstance(value, int) and not isinstance(value, bool):
+        return value
+    if option.type == "float" and isinstance(value, int | float) and not isinstance(value, bool):
+        return float(value)
+    if option.type == "boolean" and isinstance(value, bool):
+        return value
+    if option.type == "string" and isinstance(value, str):
+        return value
+    if option.type == "secret" and isinstance(value, str):
+        if not value or _SECRET.fullmatch(value):
+            return value
+        raise _wrong(option, "a value that is no secret URI")
+    raise _wrong(option, f'"{value}"')
+
+
+def _wrong(option: Option, got: str) -> errors.JujuError:
+    return errors.JujuError(f'option "{option.name}" expected {option.type}, got {got}')
+
+
+def _files(folder: pathlib.Path) -> list[pathlib.Path]:
+    """Every file of a charm, relative to its folder; a link to a folder counts as a file."""
+    found: list[pathlib.Path] = []
+    for parent, folders, names in os.walk(folder):
+        here = pathlib.Path(parent)
+        links = [name for name in folders if (here / name).is_symlink()]
+        found += [(here / name).relative_to(folder) for name in [*names, *links]]
+    return found
+
+
+def _ignored(folder: str, names: list[str]) -> set[str]:
+    at_root = "metadata.yaml" in names or "charmcraft.yaml" in names
+    build = {"build"} if at_root and not (pathlib.Path(folder) / "build").is_file() else set[str]()
+    return (_NOT_CHARM | build) & set(names)
+
+
+def _unzip(source: pathlib.Path, folder: pathlib.Path) -> None:
+    try:
+        with zipfile.ZipFile(source) as archive:
+            for entry in archive.infolist():
+                _extract(archive, entry, folder)
+    except zipfile.BadZipFile:
+        raise errors.JujuError(f'invalid charm archive "{source}": not a zip file') from None
+
+
+def _extract(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, folder: pathlib.Path) -> None:
+    mode = entry.external_attr >> 16
+    if stat.S_ISLNK(mode):
+        target = folder / entry.filename
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.symlink_to(archive.read(entry).decode())
+        return
+    path = archive.extract(entry, folder)
+    if mode and not entry.is_dir():
+        pathlib.Path(path).chmod(stat.S_IMODE(mode))
+
+
+def _read(source: pathlib.Path, folder: pathlib.Path, revision: int) -> Charm:
+    project = _yaml(folder / "charmcraft.yaml")
+    metadata = _yaml(folder / "metadata.yaml") or project
+    if "name" not in metadata:
+        raise errors.JujuError(f'invalid charm "{source}": no metadata with a name')
+    if not (folder / "dispatch").is_file() and not (folder / "hooks").is_dir():
+        raise errors.JujuError(f'invalid charm "{source}": has no hooks nor dispatch file')
+    config = _yaml(folder / "config.yaml") or _mapping(project, "config")
+    actions = _yaml(folder / "actions.yaml") or _mapping(project, "actions")
+    options = _mapping(config, "options")
+    return Charm(
+        name=str(metadata["name"]),
+        path=folder,
+        revision=revision,
+        subordinate=bool(metadata.get("subordinate", False)),
+        endpoints=_endpoints(metadata),
+        options={name: _option(name, spec) for name, spec in options.items()},
+        actions={name: spec or {} for name, spec in actions.items()},
+        storage={
+            name: _storage(name, spec) for name, spec in _mapping(metadata, "storage").items()
+        },
+        resources=frozenset(_mapping(metadata, "resources")),
+        extra_bindings=frozenset(_mapping(metadata, "extra-bindings")),
+        base=_base(_yaml(folder / "manifest.yaml")),
+    )
+
+
+def _yaml(path: pathlib.Path) -> dict[str, Any]:
+    if not path.is_file():
+        return {}
+    try:
+        content = yaml.load(path.read_text(), Loader=_Loader)  # noqa: S506 - a safe loader
+    except yaml.YAMLError as error:
+        raise errors.JujuError(f"cannot parse {path.name}: {error}") from None
+    return content or {}
+
+
+def _mapping(content: dict[str, Any], key: str) -> dict[str, Any]:
+    return content.get(key) or {}
+
+
+def _endpoints(metadata: dict[str, Any]) -> dict[str, Endpoint]:
+    info = Endpoint("juju-info", "provider", "juju-info", implicit=True)
+    found = {info.name: info}
+    for section, role in _ROLES.items():
+        for name, spec in _mapping(metadata, section).items():
+            found[name] = Endpoint(
+                name=name,
+                role=role,
+                interface=spec["interface"],
+                scope=spec.get("scope", "global"),
+                limit=spec.get("limit") or 0,
+            )
+    return found
+
+
+def _option(name: str, spec: dict[str, Any]) -> Option:
+    option = Option(name, spec.get("type", "string"), None, spec.get("description", ""))
+    if spec.get("default") is None:
+        return option
+    return dataclasses.replace(option, default=check_option(option, spec["default"]))
+
+
+def _storage(name: str, spec: dict[str, Any]) -> Storage:
+    """Read a storage; ``multiple.range`` begins with the least number of instances."""
+    least = re.match(r"\d+", str(_mapping(spec, "multiple").get("range", "1")))
+    return Storage(name, spec.get("type", "filesystem"), int(least[0]) if least else 1)
+
+
+def _base(manifest: dict[str, Any]) -> tuple[str, str]:
+    """The first base of the manifest that charmcraft writes."""
+    bases: list[dict[str, Any]] = manifest.get("bases") or []
+    return (str(bases[0]["name"]), str(bases[0]["channel"])) if bases else ("ubuntu", "24.04")
+
+
+def at(charm: Charm, folder: pathlib.Path, revision: int) -> Charm:
+    """The charm with its final place and revision."""
+    return dataclasses.replace(charm, path=folder, revision=revision)

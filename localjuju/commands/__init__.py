@@ -1,0 +1,8 @@
+"""The juju command line, by subject; each module lists its commands by name."""
+
+from __future__ import annotations
+
+from localjuju.commands import applications, models, relations, secrets, tasks
+from localjuju.commands.registry import COMMANDS, run
+
+__all__ = ["COMMANDS", "applications", "models", "relations", "run", "secrets", "tasks"]

@@ -1,0 +1,281 @@
+"""Commands on controllers and models."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from localjuju import errors, flags, model, output, status
+from localjuju.commands.registry import FORMAT, MODEL, Call, command
+
+if TYPE_CHECKING:
+    from localjuju.model import Model
+
+_DEFAULTS = {
+    "agent-version": model.VERSION,
+    "automatically-retry-hooks": "true",
+    "logging-config": "<root>=INFO",
+    "update-status-hook-interval": "5m",
+}
+_NO_PROMPT = {"y,no-prompt": flags.BOOL}
+
+
+@command(
+    "add-model",
+    {
+        "c,controller": flags.TEXT,
+        "config": flags.LIST,
+        "credential": flags.TEXT,
+        "no-switch": flags.BOOL,
+        "owner": flags.TEXT,
+    },
+)
+def add_model(call: Call) -> None:
+    """Add a model on this machine, whatever its cloud is called."""
+    call.at_most(2)
+    name = call.word(0, "model name is required")
+    where = call.controller.add_model(name, switch=not call.parsed.boolean("no-switch"))
+    for pair in call.parsed.texts("config"):
+        key, _, value = pair.partition("=")
+        _set_config(call, where, key, value)
+    call.stderr += f"Added '{name}' model on localhost/localhost for user 'admin'\n"
+
+
+@command(
+    "bootstrap",
+    {"config": flags.LIST, "model-default": flags.LIST, "no-switch": flags.BOOL},
+)
+def bootstrap(call: Call) -> None:
+    """Start the controller; asking for it has done so."""
+    call.at_most(2)
+    call.stderr += f'Bootstrap complete, controller "{model.CONTROLLER}" is now available\n'
+
+
+@command("controllers", FORMAT, "list-controllers")
+def controllers(call: Call) -> str:
+    """List the one controller."""
+    details = {"current-model": call.controller.current, "user": "admin", "cloud": "localhost"}
+    data = {"controllers": {model.CONTROLLER: details}, "current-controller": model.CONTROLLER}
+    if call.parsed.text("format"):
+        return output.show(data, call.parsed.text("format"))
+    return f"Controller\tModel\tUser\n{model.CONTROLLER}*\t{call.controller.current}\tadmin\n"
+
+
+@command(
+    "debug-log",
+    MODEL
+    | {
+        "limit": flags.INT,
+        "no-tail": flags.BOOL,
+        "replay": flags.BOOL,
+        "n,lines": flags.INT,
+        "i,include": flags.LIST,
+        "l,level": flags.TEXT,
+    },
+)
+def debug_log(call: Call) -> str:
+    """Print the debug log so far; it never follows."""
+    where = call.model()
+    with where.lock:
+        lines = [line for line in where.log if _wanted(call, line)]
+    limit = call.parsed.integer("limit", 0) or call.parsed.integer("lines", 0)
+    return "".join(f"{line}\n" for line in lines[-limit:])
+
+
+def _wanted(call: Call, line: str) -> bool:
+    """Whether a log line passes ``--include`` and ``--level``."""
+    levels = ["TRACE", "DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
+    entity, _, rest = line.partition(": ")
+    level = rest.split(" ", 2)[1]
+    least = call.parsed.text("level", "TRACE").upper()
+    wanted = [one.replace("/", "-").removeprefix("unit-") for one in call.parsed.texts("include")]
+    included = not wanted or entity.removeprefix("unit-") in wanted
+    return included and (least not in levels or levels.index(level) >= levels.index(least))
+
+
+@command(
+    "destroy-model",
+    _NO_PROMPT
+    | {
+        "destroy-storage": flags.BOOL,
+        "force": flags.BOOL,
+        "no-wait": flags.BOOL,
+        "release-storage": flags.BOOL,
+        "t,timeout": flags.TEXT,
+    },
+)
+def destroy_model(call: Call) -> None:
+    """Destroy a model: through its hooks, or at once with ``--force``."""
+    call.at_most(1)
+    _check_no_prompt(call)
+    where = call.controller.find_model(call.word(0, "no model specified"))
+    timeout = call.parsed.text("timeout")
+    seconds = flags.duration(timeout).total_seconds() if timeout else None
+    call.controller.destroy_model(where, force=call.parsed.boolean("force"), timeout=seconds)
+    call.stderr += "Model destroyed.\n"
+
+
+def _check_no_prompt(call: Call) -> None:
+    if not call.parsed.boolean("no-prompt"):
+        raise errors.JujuError(f"{call.name} asks no questions here: give --no-prompt")
+
+
+@command(
+    "kill-controller",
+    _NO_PROMPT
+    | {
+        "destroy-all-models": flags.BOOL,
+        "destroy-storage": flags.BOOL,
+        "force": flags.BOOL,
+        "no-wait": flags.BOOL,
+        "release-storage": flags.BOOL,
+        "t,timeout": flags.TEXT,
+    },
+    "destroy-controller",
+)
+def kill_controller(call: Call) -> None:
+    """End the controller with all its models."""
+    call.at_most(1)
+    _check_no_prompt(call)
+    if call.words and call.words[0] != model.CONTROLLER:
+        raise errors.JujuError(f"controller {call.words[0]} not found")
+    call.controller.shut_down()
+    call.stderr += "All models reclaimed, cleaning up controller machines\n"
+
+
+@command("model-config", FORMAT | MODEL | {"file": flags.TEXT, "reset": flags.LIST})
+def model_config(call: Call) -> str | None:
+    """Show the model's configuration, one value of it, or set and reset values."""
+    where = call.model()
+    pairs = [word.partition("=") for word in call.words]
+    for names in call.parsed.texts("reset"):
+        for name in names.split(","):
+            where.config.pop(name, None)
+    for key, equals, value in pairs:
+        if equals:
+            _set_config(call, where, key, value)
+    if any(equals for _, equals, _ in pairs) or call.parsed.texts("reset"):
+        with where.lock:
+            where.changed.notify_all()
+        return None
+    values = _config_values(where)
+    if call.words:
+        if call.words[0] not in values:
+            raise errors.JujuError(f'key "{call.words[0]}" not found in "{where.name}" model')
+        return f"{values[call.words[0]]['Value']}\n"
+    return output.show(values, call.parsed.text("format", "yaml"))
+
+
+def _config_values(where: Model) -> dict[str, dict[str, Any]]:
+    fixed = {"name": where.name, "type": "localjuju", "uuid": where.uuid}
+    values = {key: (text, "default") for key, text in _DEFAULTS.items()}
+    values |= {key: (text, "model") for key, text in (where.config | fixed).items()}
+    return {
+        key: {"Value": {"true": True, "false": False}.get(text, text), "Source": source}
+        for key, (text, source) in sorted(values.items())
+    }
+
+
+def _set_config(call: Call, where: Model, key: str, value: str) -> None:
+    if key == "update-status-hook-interval":
+        flags.duration(value)
+    if key not in _DEFAULTS:
+        call.stderr += (
+            f'WARNING key "{key}" is not defined in the current model configuration: '
+            "possible misspelling\n"
+        )
+    with where.lock:
+        where.config[key] = value
+        for unit in where.units.values():
+            call.controller.reschedule(where, unit)
+        where.changed.notify_all()
+
+
+@command("model-constraints", FORMAT | MODEL)
+def model_constraints(call: Call) -> str:
+    """Show the model's constraints, which are kept and have no effect."""
+    call.at_most(0)
+    return output.show(call.model().constraints, call.parsed.text("format", "yaml"))
+
+
+@command("models", FORMAT | {"c,controller": flags.TEXT}, "list-models")
+def models(call: Call) -> str:
+    """List the models."""
+    found = list(call.controller.models.values())
+    if form := call.parsed.text("format"):
+        entries = [_model_info(where) for where in found]
+        return output.show({"models": entries, "current-model": call.controller.current}, form)
+    lines = [f"{one.name}{'*' if one.name == call.controller.current else ''}" for one in found]
+    return f"Controller: {model.CONTROLLER}\n\nModel\n" + "".join(f"{line}\n" for line in lines)
+
+
+@command("set-model-constraints", MODEL)
+def set_model_constraints(call: Call) -> None:
+    """Keep constraints for the model."""
+    where = call.model()
+    for word in " ".join(call.words).split():
+        key, _, value = word.partition("=")
+        where.constraints[key] = value
+
+
+@command("show-model", FORMAT | MODEL)
+def show_model(call: Call) -> str:
+    """Show a model."""
+    call.at_most(1)
+    where = call.controller.find_model(call.words[0]) if call.words else call.model()
+    return output.show({where.name: _model_info(where)}, call.parsed.text("format", "yaml"))
+
+
+def _model_info(where: Model) -> dict[str, Any]:
+    current = "available" if where.life == model.ALIVE else "destroying"
+    return {
+        "name": f"admin/{where.name}",
+        "short-name": where.name,
+        "model-uuid": where.uuid,
+        "model-type": "iaas",
+        "controller-uuid": "00000000-0000-4000-8000-000000000000",
+        "controller-name": model.CONTROLLER,
+        "is-controller": False,
+        "owner": "admin",
+        "cloud": "localhost",
+        "region": "localhost",
+        "type": "localjuju",
+        "life": where.life,
+        "status": {"current": current, "since": output.status_time(where.since)},
+        "machines": {name: {"cores": 0} for name in where.machines},
+        "agent-version": model.VERSION,
+    }
+
+
+@command(
+    "status", FORMAT | MODEL | {"color": flags.BOOL, "relations": flags.BOOL, "utc": flags.BOOL}
+)
+def show_status(call: Call) -> str:
+    """Show the whole model."""
+    call.at_most(0)
+    where = call.model()
+    form = call.parsed.text("format", "tabular")
+    with where.lock:
+        if form == "tabular":
+            return status.as_text(where, relations=call.parsed.boolean("relations"))
+        return output.show(status.as_data(where), form)
+
+
+@command("switch", {})
+def switch(call: Call) -> str | None:
+    """Show the current model, or make one current."""
+    call.at_most(1)
+    if not call.words:
+        return f"{model.CONTROLLER}:admin/{call.controller.current}\n"
+    call.controller.current = call.controller.find_model(call.words[0]).name
+    call.stderr += f"{model.CONTROLLER} (controller) -> {call.controller.current} (model)\n"
+    return None
+
+
+@command("whoami", FORMAT)
+def whoami(call: Call) -> str:
+    """Show the user, who is always admin."""
+    current = call.controller.current
+    data = {"controller": model.CONTROLLER, "model": current, "user": "admin"}
+    if form := call.parsed.text("format"):
+        return output.show(data, form)
+    return f"Controller:  {model.CONTROLLER}\nModel:       {current}\nUser:        admin\n"

@@ -1,0 +1,145 @@
+"""Commands on relations."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from localjuju import errors, flags, life, model
+from localjuju.commands.applications import find_application
+from localjuju.commands.registry import MODEL, Call, command
+
+if TYPE_CHECKING:
+    from localjuju.charm import Endpoint
+    from localjuju.model import Model, Relation, RelationEnd
+
+_Pair = tuple["RelationEnd", "RelationEnd"]
+
+
+@command("integrate", MODEL, "relate")
+def integrate(call: Call) -> None:
+    """Relate two applications, at the one pair of endpoints that fits."""
+    call.at_most(2)
+    where = call.model()
+    first, last = _two(call)
+    with where.lock:
+        pair = _infer(where, first, last)
+        _check_new(where, pair)
+        life.add_relation(where, *pair)
+        life.settle(where)
+
+
+@command("remove-relation", MODEL | {"force": flags.BOOL})
+def remove_relation(call: Call) -> None:
+    """End a relation, named by its two ends or by its ID."""
+    call.at_most(2)
+    where = call.model()
+    with where.lock:
+        for relation in _find(call, where):
+            relation.life = model.DYING
+        life.settle(where)
+
+
+def _two(call: Call) -> tuple[str, str]:
+    if len(call.words) != 2:  # noqa: PLR2004 - a relation has two ends
+        raise errors.JujuError("a relation must involve two applications", errors.USAGE)
+    return call.words[0], call.words[1]
+
+
+def _infer(where: Model, first: str, last: str) -> _Pair:
+    """The pair of endpoints that fits; implicit ones count where no other does."""
+    pairs = [
+        (left, right)
+        for left in _ends(where, first)
+        for right in _ends(where, last)
+        if _fits(left.endpoint, right.endpoint)
+    ]
+    explicit = [one for one in pairs if not any(end.endpoint.implicit for end in one)]
+    pairs = explicit or pairs
+    if not pairs:
+        raise errors.JujuError("no relations found")
+    if len(pairs) > 1:
+        choices = "; ".join(sorted(f'"{left} {right}"' for left, right in pairs))
+        raise errors.JujuError(f'ambiguous relation: "{first} {last}" could refer to {choices}')
+    return pairs[0]
+
+
+def _ends(where: Model, text: str) -> list[RelationEnd]:
+    name, colon, endpoint = text.partition(":")
+    application = find_application(where, name)
+    declared = application.charm.endpoints
+    if colon and endpoint not in declared:
+        raise errors.JujuError(f'application "{name}" has no "{endpoint}" relation')
+    wanted = [declared[endpoint]] if colon else list(declared.values())
+    return [model.RelationEnd(name, one) for one in wanted]
+
+
+def _fits(left: Endpoint, right: Endpoint) -> bool:
+    return left.interface == right.interface and {left.role, right.role} == {
+        "provider",
+        "requirer",
+    }
+
+
+def _check_new(where: Model, pair: _Pair) -> None:
+    key = model.Relation(-1, pair).key
+    if any(one.key == key for one in where.relations.values()):
+        raise errors.JujuError(
+            f'cannot add relation "{key}": relation {key} already exists (already exists)'
+        )
+    for end in pair:
+        application = where.applications[end.application]
+        if application.life != model.ALIVE:
+            raise errors.JujuError(
+                f'cannot add relation "{key}": application "{application.name}" is not alive'
+            )
+        _check_limit(where, end, key)
+    if pair[0].application == pair[1].application:
+        raise errors.JujuError(f'cannot add relation "{key}": an application relates to another')
+    _check_container(where, pair, key)
+
+
+def _check_limit(where: Model, end: RelationEnd, key: str) -> None:
+    used = [one for one in where.relations_of(end.application) if end in one.ends]
+    if end.endpoint.limit and len(used) >= end.endpoint.limit:
+        raise errors.JujuError(
+            f'cannot add relation "{key}": establishing a new relation for {end} would exceed '
+            f"its maximum relation limit of {end.endpoint.limit} (quota limit exceeded)"
+        )
+
+
+def _check_container(where: Model, pair: _Pair, key: str) -> None:
+    container = any(end.endpoint.scope == "container" for end in pair)
+    subordinate = any(where.applications[end.application].charm.subordinate for end in pair)
+    if container and not subordinate:
+        raise errors.JujuError(
+            f'cannot add relation "{key}": container scoped relation requires at least one '
+            "subordinate application"
+        )
+
+
+def _find(call: Call, where: Model) -> list[Relation]:
+    if len(call.words) == 1 and call.words[0].isdigit():
+        relation = where.relations.get(int(call.words[0]))
+        if relation is None or relation.is_peer:
+            raise errors.JujuError(f"relation {call.words[0]} not found")
+        return [relation]
+    first, last = _two(call)
+    keys = {model.Relation(-1, pair).key for pair in [_infer_existing(where, first, last)]}
+    return [one for one in where.relations.values() if one.key in keys]
+
+
+def _infer_existing(where: Model, first: str, last: str) -> _Pair:
+    names = {str(end) for text in (first, last) for end in _ends(where, text)}
+    applications = {first.partition(":")[0], last.partition(":")[0]}
+    found = [
+        one
+        for one in where.relations.values()
+        if {end.application for end in one.ends} == applications
+        and all(str(end) in names for end in one.ends)
+    ]
+    if not found:
+        raise errors.JujuError(f'relation "{first} {last}" not found')
+    if len(found) > 1:
+        choices = "; ".join(sorted(f'"{one.key}"' for one in found))
+        raise errors.JujuError(f'ambiguous relation: "{first} {last}" could refer to {choices}')
+    return found[0].ends[0], found[0].ends[1]

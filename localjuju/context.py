@@ -1,0 +1,237 @@
+"""What one hook sees and changes, until it ends.
+
+A hook is a transaction: writes to databags, secrets, ports, storage and charm state gather in its
+`Changes` and are applied when it ends well. What it reads of others is kept for its duration.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import secrets
+from typing import TYPE_CHECKING
+
+from localjuju import errors, life, model, secret_store, uniter
+
+if TYPE_CHECKING:
+    from localjuju.charm import Value
+    from localjuju.model import Hook, Model, Relation, Secret, Task, Unit
+
+
+@dataclasses.dataclass
+class SecretChange:
+    """The changes of one secret; None leaves as it is."""
+
+    content: dict[str, str] | None = dataclasses.field(default=None, repr=False)
+    label: str | None = None
+    description: str | None = None
+    rotate: str | None = None
+    expire: str | None = None
+    track: bool = False
+
+
+@dataclasses.dataclass
+class Changes:
+    """What a hook has asked for and what its good end applies."""
+
+    applications: dict[int, dict[str, str]] = dataclasses.field(
+        default_factory=dict[int, dict[str, str]]
+    )
+    units: dict[int, dict[str, str]] = dataclasses.field(default_factory=dict[int, dict[str, str]])
+    created: dict[str, Secret] = dataclasses.field(default_factory=dict[str, "Secret"])
+    updated: dict[str, SecretChange] = dataclasses.field(default_factory=dict[str, SecretChange])
+    grants: list[tuple[str, model.Grant]] = dataclasses.field(
+        default_factory=list[tuple[str, model.Grant]]
+    )
+    revokes: list[tuple[str, str | None, int | None]] = dataclasses.field(
+        default_factory=list[tuple[str, "str | None", "int | None"]]
+    )
+    removed: list[tuple[str, int | None]] = dataclasses.field(
+        default_factory=list[tuple[str, "int | None"]]
+    )
+    ports: set[str] | None = None
+    state: dict[str, str] | None = None
+    storage: list[str] = dataclasses.field(default_factory=list[str])
+
+
+@dataclasses.dataclass
+class Context:
+    """The context of a running hook, action or exec command.
+
+    Attributes:
+        hook: what runs; for a task, a `Hook` without a name that may have a relation.
+        commands: the hook commands run so far, without the values of secrets.
+        reboot: asked for by ``juju-reboot``; ``"now"`` has killed the hook.
+        status_set: whether the charm has set its unit's status.
+    """
+
+    where: Model
+    unit: Unit
+    hook: Hook
+    task: Task | None = None
+    changes: Changes = dataclasses.field(default_factory=Changes)
+    commands: list[list[str]] = dataclasses.field(default_factory=list[list[str]])
+    reboot: str = ""
+    status_set: bool = False
+    process: int = 0
+    id: str = ""
+    begun: uniter.Begun = dataclasses.field(init=False)
+    _cache: dict[tuple[int, str], dict[str, str]] = dataclasses.field(
+        default_factory=dict[tuple[int, str], dict[str, str]], repr=False
+    )
+
+    def __post_init__(self) -> None:
+        application = self.where.application_of(self.unit)
+        self.begun = uniter.Begun(application.config(), application.trusted)
+        self.id = f"{self.unit.name}-{self.hook.name or 'run-commands'}-{secrets.token_hex(10)}"
+
+    @property
+    def application(self) -> model.Application:
+        """The unit's application."""
+        return self.where.application_of(self.unit)
+
+    @property
+    def config(self) -> dict[str, Value]:
+        """The configuration as it was when the hook began."""
+        return self.begun.config
+
+    @property
+    def is_leader(self) -> bool:
+        """Whether the unit leads, at this moment."""
+        return self.where.is_leader(self.unit)
+
+    @property
+    def label(self) -> str:
+        """What runs, as the hook log names it."""
+        if self.task:
+            return f"{self.task.action}-action" if self.task.action else "exec"
+        return self.hook.name
+
+    def relations(self) -> list[Relation]:
+        """The relations that the unit takes part in."""
+        mine = self.where.relations_of(self.unit.application)
+        return [one for one in mine if one.id in self.unit.local.relations]
+
+    def relation(self, text: str, option: str = "-r") -> Relation:
+        """The relation that the text names, ``ID`` or ``ENDPOINT:ID``; none: the hook's own.
+
+        Raises:
+            errors.JujuError: if there is no such relation.
+        """
+        if not text and self.hook.relation_id is None:
+            raise errors.JujuError("no relation id specified", errors.USAGE)
+        endpoint, _, number = text.rpartition(":")
+        wanted = number or str(self.hook.relation_id)
+        for one in self.relations():
+            end = one.end(self.unit.application)
+            if str(one.id) == wanted and end and endpoint in ("", end.endpoint.name):
+                return one
+        raise errors.JujuError(
+            f'invalid value "{text}" for option {option}: relation not found', errors.USAGE
+        )
+
+    def members(self, relation: Relation) -> list[str]:
+        """The remote units that the hook sees: those told to the unit so far, and the current.
+
+        A unit that departs is no member in its own relation-departed.
+        """
+        local = self.unit.local.relations[relation.id]
+        names = set(local.members)
+        if relation.id == self.hook.relation_id:
+            if self.hook.kind == "relation-departed":
+                names.discard(self.hook.remote_unit)
+            elif self.hook.remote_unit:
+                names.add(self.hook.remote_unit)
+        return sorted(names)
+
+    def own_settings(self, relation: Relation, *, application: bool) -> dict[str, str]:
+        """The unit's or the application's own databag, with what the hook has written."""
+        if application:
+            bag = relation.applications[self.unit.application]
+            written = self.changes.applications.get(relation.id, {})
+        else:
+            bag = relation.units[self.unit.name]
+            written = self.changes.units.get(relation.id, {})
+        return {key: text for key, text in (bag.values | written).items() if text}
+
+    def remote_settings(self, relation: Relation, name: str) -> dict[str, str]:
+        """A remote databag, as it was when the hook first read it."""
+        bag = relation.units.get(name) if "/" in name else relation.applications.get(name)
+        if bag is None:
+            raise errors.JujuError(
+                f'cannot read settings for unit "{name}" in relation "{relation.key}": '
+                f'unit "{name}": settings not found'
+            )
+        return self._cache.setdefault((relation.id, name), dict(bag.values))
+
+    def secret_label(self, secret: Secret) -> str:
+        """The owner's label, with what the hook has set."""
+        change = self.changes.updated.get(secret.id)
+        return secret.label if change is None or change.label is None else change.label
+
+    def find_secret(self, uri: str) -> Secret:
+        """A secret of the model, or one that this hook has created.
+
+        Raises:
+            errors.JujuError: if there is none.
+        """
+        secret_id = secret_store.parse_uri(uri)
+        return self.changes.created.get(secret_id) or secret_store.find(self.where, secret_id)
+
+    def commit(self) -> None:
+        """Apply what the hook asked for, all of it."""
+        changes = self.changes
+        for relation_id, values in changes.units.items():
+            if relation := self.where.relations.get(relation_id):
+                relation.units[self.unit.name].update(values)
+        for relation_id, values in changes.applications.items():
+            self._commit_application(relation_id, values)
+        self._commit_secrets()
+        if changes.ports is not None:
+            self.unit.ports = changes.ports
+        if changes.state is not None:
+            self.unit.state = changes.state
+        for name in changes.storage:
+            life.add_storage(self.where, self.unit, self.application.charm.storage[name])
+
+    def _commit_application(self, relation_id: int, values: dict[str, str]) -> None:
+        """Write the application's databag; a leader is not told of its own writing to peers."""
+        if relation := self.where.relations.get(relation_id):
+            bag = relation.applications[self.unit.application]
+            if bag.update(values) and relation.is_peer:
+                self.unit.local.relations[relation_id].application_version = bag.version
+
+    def _commit_secrets(self) -> None:
+        """Apply the changes of secrets in Juju's order."""
+        changes, known = self.changes, self.where.secrets
+        known.update(changes.created)
+        for secret_id, change in changes.updated.items():
+            if secret := known.get(secret_id):
+                _update_secret(secret, self.unit, change)
+        for secret_id, grant in changes.grants:
+            if secret_id in known and grant.relation_id in self.where.relations:
+                known[secret_id].grants[grant.subject] = grant
+        for secret_id, subject, relation_id in changes.revokes:
+            if secret := known.get(secret_id):
+                _revoke(secret, subject, relation_id)
+        for secret_id, revision in changes.removed:
+            if secret := known.get(secret_id):
+                secret_store.remove(self.where, secret, revision)
+
+
+def _update_secret(secret: Secret, unit: Unit, change: SecretChange) -> None:
+    if change.content is not None:
+        secret_store.add_revision(secret, change.content)
+    if change.track and unit.name in secret.consumers:
+        secret.consumers[unit.name].revision = secret.latest
+    secret.label = secret.label if change.label is None else change.label
+    if change.description is not None:
+        secret.description = change.description
+    secret.rotate = change.rotate or secret.rotate
+    secret.expire = change.expire or secret.expire
+    secret.updated = model.now()
+
+
+def _revoke(secret: Secret, subject: str | None, relation_id: int | None) -> None:
+    for grant in list(secret.grants.values()):
+        if subject in (None, grant.subject) and relation_id in (None, grant.relation_id):
+            del secret.grants[grant.subject]

@@ -1,0 +1,264 @@
+"""Secrets: who owns, reads and tracks which revision.
+
+Sources: https://documentation.ubuntu.com/juju/3.6/reference/secret/ and the hook commands'
+reference. Owners read like consumers (Juju 3.3.1 and later): each unit tracks the revision it
+first read. A revision is obsolete when it is not the newest and nobody tracks it.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import itertools
+import json
+import os
+import re
+import time
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from localjuju import errors, model
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from localjuju.model import Model, Secret, Unit
+
+_Loader: type[yaml.BaseLoader] = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
+_DIGITS = "0123456789abcdefghijklmnopqrstuv"
+_ID = re.compile(r"[0-9a-v]{20}")
+_KEY = re.compile(r"[a-z](-?[a-z0-9]){2,}")
+_URI = re.compile(r"(?:secret:)?(?://(?P<model>[0-9a-f-]{36})/)?(?P<id>[0-9a-v]{20})")
+
+_counter = itertools.count(int.from_bytes(os.urandom(2), "big"))
+_machine = os.urandom(5)
+
+
+def new_id() -> str:
+    """Make an ID as Juju does: an xid, 12 bytes in 20 digits of base32hex."""
+    raw = int(time.time()).to_bytes(4, "big") + _machine
+    raw += (next(_counter) % (1 << 24)).to_bytes(3, "big")
+    number = int.from_bytes(raw, "big") << 4
+    return "".join(_DIGITS[number >> shift & 31] for shift in range(95, -1, -5))
+
+
+def parse_uri(text: str) -> str:
+    """Read a secret's ID from any of its spellings.
+
+    Raises:
+        errors.JujuError: if the text names no secret.
+    """
+    match = _URI.fullmatch(text)
+    if not match:
+        raise errors.JujuError(f'secret URI "{text}" not valid')
+    return match["id"]
+
+
+def parse_content(words: list[str], file: str, read: Callable[[str], bytes]) -> dict[str, str]:
+    """Read a content: ``key=value``, ``key#base64=…``, ``key#file=PATH``, or a YAML file of them.
+
+    Args:
+        words: the arguments, which win over the file.
+        file: the path of the YAML file, or nothing.
+        read: gives the bytes of a file that the caller names.
+
+    Raises:
+        errors.JujuError: if a word or a key is malformed; no value is ever named.
+    """
+    given = read_map(read(file)) if file else {}
+    for word in words:
+        name, equals, value = word.partition("=")
+        if not equals:
+            raise errors.JujuError('invalid secret value: expected "key=value" arguments')
+        given[name] = value
+    content: dict[str, str] = {}
+    for name, value in given.items():
+        key, _, kind = name.partition("#")
+        if not _KEY.fullmatch(key) or kind not in ("", "base64", "file"):
+            raise errors.JujuError(f'key "{name}" not valid')
+        content[key] = _decode(key, kind, value, read)
+    return content
+
+
+def read_map(content: bytes) -> dict[str, str]:
+    """Read a YAML file that maps names to strings, each as it is written, numbers too.
+
+    Raises:
+        errors.JujuError: if it is none; no value is ever named.
+    """
+    try:
+        loaded: Any = yaml.load(content, Loader=_Loader) or {}  # noqa: S506
+        found: dict[str, Any] = dict(loaded.items())
+    except (AttributeError, yaml.YAMLError):
+        found = {"": None}
+    if not all(isinstance(one, str) for one in found.values()):
+        raise errors.JujuError("cannot parse the file as a YAML map of strings")
+    return found
+
+
+def _decode(key: str, kind: str, value: str, read: Callable[[str], bytes]) -> str:
+    if kind == "file":
+        return read(value).decode(errors="replace")
+    if kind == "base64":
+        try:
+            return base64.b64decode(value, validate=True).decode(errors="replace")
+        except binascii.Error:
+            raise errors.JujuError(f'secret value of key "{key}" is no base64') from None
+    return value
+
+
+def checksum(content: dict[str, str]) -> str:
+    """The digest by which Juju knows that a new content is the old one."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def find(where: Model, uri: str) -> Secret:
+    """The secret with this URI.
+
+    Raises:
+        errors.JujuError: if there is none.
+    """
+    secret_id = parse_uri(uri)
+    if secret_id not in where.secrets:
+        raise errors.JujuError(f'secret "{secret_id}" not found')
+    return where.secrets[secret_id]
+
+
+def find_user_secret(where: Model, identifier: str) -> Secret:
+    """A user's secret by its name or URI.
+
+    Raises:
+        errors.JujuError: if there is none.
+    """
+    for secret in where.secrets.values():
+        named = not secret.owner and secret.label == identifier
+        if named or (_URI.fullmatch(identifier) and secret.id == parse_uri(identifier)):
+            return secret
+    raise errors.JujuError(f'secret "{identifier}" not found')
+
+
+def owned_by(where: Model, unit: Unit) -> list[Secret]:
+    """The secrets that the unit or its application owns."""
+    owners = (unit.name, unit.application)
+    return [secret for secret in where.secrets.values() if secret.owner in owners]
+
+
+def is_owner(secret: Secret, unit: Unit) -> bool:
+    """Whether the secret belongs to the unit or to its application."""
+    return secret.owner in (unit.name, unit.application)
+
+
+def check_manager(where: Model, secret: Secret, unit: Unit) -> None:
+    """Check that the unit may change the secret: its own, or its application's as the leader.
+
+    Raises:
+        errors.JujuError: if it may not.
+    """
+    if not is_owner(secret, unit):
+        raise errors.JujuError("permission denied")
+    if secret.owner == unit.application and not where.is_leader(unit):
+        raise errors.JujuError("this unit is not the leader")
+
+
+def can_read(secret: Secret, unit: Unit) -> bool:
+    """Whether the unit may read: it or its application owns the secret, or has a grant."""
+    granted = unit.name in secret.grants or unit.application in secret.grants
+    return granted or is_owner(secret, unit)
+
+
+def by_label(where: Model, unit: Unit, label: str) -> Secret | None:
+    """The secret that the unit knows by a label: its owner's label first, then its own."""
+    for secret in owned_by(where, unit):
+        if secret.label == label:
+            return secret
+    for secret in where.secrets.values():
+        if unit.name in secret.consumers and secret.consumers[unit.name].label == label:
+            return secret
+    return None
+
+
+def read(
+    secret: Secret, unit: Unit, *, label: str = "", peek: bool = False, refresh: bool = False
+) -> dict[str, str]:
+    """Read a secret as ``secret-get`` does, and remember the revision that the unit tracks.
+
+    The unit tracks the newest revision from its first read on, whether it peeks or not, and
+    moves only on a refresh.
+
+    Raises:
+        errors.JujuError: if the unit may not read, or the revision is removed.
+    """
+    if not can_read(secret, unit):
+        raise errors.JujuError("permission denied")
+    consumer = secret.consumers.get(unit.name)
+    if consumer is None:
+        consumer = secret.consumers[unit.name] = model.Consumer(secret.latest)
+    elif refresh:
+        consumer.revision = secret.latest
+    if label and not is_owner(secret, unit):
+        consumer.label = label
+    wanted = secret.latest if peek else consumer.revision
+    if wanted not in secret.revisions:
+        raise errors.JujuError(f'secret revision "{secret.id}/{wanted}" not found')
+    return dict(secret.revisions[wanted].content)
+
+
+def add_revision(secret: Secret, content: dict[str, str]) -> bool:
+    """Add a revision unless the content is that of the newest one; tell whether it was added."""
+    newest = secret.revisions.get(secret.latest)
+    if newest and newest.content == content:
+        return False
+    secret.latest += 1
+    secret.revisions[secret.latest] = model.Revision(secret.latest, content)
+    secret.updated = model.now()
+    prune(secret)
+    return True
+
+
+def obsolete(secret: Secret) -> Iterator[int]:
+    """The revisions that are superseded and that nobody tracks."""
+    tracked = {consumer.revision for consumer in secret.consumers.values()}
+    return (number for number in secret.revisions if number not in {*tracked, secret.latest})
+
+
+def prune(secret: Secret) -> None:
+    """Drop the obsolete revisions of a user secret that asks for it."""
+    for number in list(obsolete(secret)) if secret.auto_prune else []:
+        del secret.revisions[number]
+
+
+def remove(where: Model, secret: Secret, revision: int | None = None) -> None:
+    """Remove one revision, or the secret; without revisions nothing of it stays."""
+    if revision is not None:
+        secret.revisions.pop(revision, None)
+    if revision is None or not secret.revisions:
+        where.secrets.pop(secret.id, None)
+
+
+def forget_unit(where: Model, unit: Unit) -> None:
+    """Let go of all that a removed unit owned, read or was granted."""
+    _forget_owner(where, unit.name)
+    for secret in where.secrets.values():
+        secret.consumers.pop(unit.name, None)
+        prune(secret)
+
+
+def forget_application(where: Model, application: str) -> None:
+    """Let go of all that a removed application owned or was granted."""
+    _forget_owner(where, application)
+
+
+def forget_relation(where: Model, relation_id: int) -> None:
+    """End the grants that a removed relation gave."""
+    for secret in where.secrets.values():
+        for grant in [one for one in secret.grants.values() if one.relation_id == relation_id]:
+            del secret.grants[grant.subject]
+
+
+def _forget_owner(where: Model, owner: str) -> None:
+    for secret in [one for one in where.secrets.values() if one.owner == owner]:
+        del where.secrets[secret.id]
+    for secret in where.secrets.values():
+        secret.grants.pop(owner, None)

@@ -1,0 +1,236 @@
+"""What ``juju status`` tells: as data for `jubilant.Status`, and as tables for people."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from localjuju import model, output, uniter
+from localjuju.model import Status
+
+if TYPE_CHECKING:
+    from localjuju.model import Application, Model, Relation, Unit
+
+_SEVERITY = ("error", "blocked", "maintenance", "waiting", "active", "terminated", "unknown")
+
+
+def agent(where: Model, unit: Unit) -> Status:
+    """The status of a unit's agent: idle only if nothing waits for the unit.
+
+    A failed hook that waits for its retry counts as idle, as in Juju; the workload shows it.
+    """
+    if unit.local.running is not None:
+        return unit.agent
+    if unit.agent.current == "allocating" and unit.local.charm is None:
+        return unit.agent
+    if uniter.next_operation(where, unit) is not None:
+        return Status("executing", "", unit.agent.since)
+    return unit.agent if unit.agent.current == "idle" else Status("idle", "", unit.agent.since)
+
+
+def workload(where: Model, unit: Unit) -> Status:
+    """The status of a unit's workload: what the charm set, or the hook that failed."""
+    hook = unit.local.failed
+    if hook is None or unit.local.running is hook:
+        return unit.workload
+    message = f'hook failed: "{hook.name}"'
+    relation = where.relations.get(-1 if hook.relation_id is None else hook.relation_id)
+    if relation:
+        message += f" for {relation.other(unit.application)}"
+    return Status("error", message, unit.agent.since)
+
+
+def application(where: Model, app: Application) -> Status:
+    """The status of an application: what its leader set, or its units' gravest."""
+    if app.status:
+        return app.status
+    units = [workload(where, unit) for unit in where.units_of(app.name)]
+    if not units:
+        return Status("unknown", "", app.since)
+    return min(units, key=lambda one: _SEVERITY.index(one.current))
+
+
+def as_data(where: Model) -> dict[str, Any]:
+    """The whole status in the shape of ``juju status --format json``."""
+    return {
+        "model": {
+            "name": where.name,
+            "type": "iaas",
+            "controller": model.CONTROLLER,
+            "cloud": "localhost",
+            "region": "localhost",
+            "version": model.VERSION,
+            "model-status": _entry(_model_status(where)),
+            "sla": "unsupported",
+        },
+        "machines": {name: _machine(name, one) for name, one in where.machines.items()},
+        "applications": {
+            name: _application(where, app) for name, app in sorted(where.applications.items())
+        },
+        "storage": {},
+        "controller": {"timestamp": model.now().strftime("%H:%M:%SZ")},
+    }
+
+
+def as_text(where: Model, *, relations: bool = False) -> str:
+    """The status as the tables that ``juju status`` prints."""
+    stamp = model.now().strftime("%H:%M:%SZ")
+    header = ("Model", "Controller", "Cloud/Region", "Version", "Timestamp")
+    row = (where.name, model.CONTROLLER, "localhost/localhost", model.VERSION, stamp)
+    tables = [_table([header, row])]
+    if not where.applications:
+        return f'{tables[0]}\nModel "admin/{where.name}" is empty.\n'
+    tables += [_table(_application_rows(where)), _table(_unit_rows(where))]
+    tables.append(_table(_machine_rows(where)))
+    if relations:
+        tables.append(_table(_relation_rows(where)))
+    return "\n".join(table for table in tables if table)
+
+
+def _entry(status: Status, life: str = model.ALIVE) -> dict[str, str]:
+    entry = {"current": status.current, "since": output.status_time(status.since)}
+    if status.message:
+        entry["message"] = status.message
+    if life != model.ALIVE:
+        entry["life"] = life
+    return entry
+
+
+def _model_status(where: Model) -> Status:
+    current = "available" if where.life == model.ALIVE else "destroying"
+    return Status(current, "", where.since)
+
+
+def _machine(name: str, status: Status) -> dict[str, Any]:
+    return {
+        "juju-status": _entry(status) | {"version": model.VERSION},
+        "dns-name": model.ADDRESS,
+        "ip-addresses": [model.ADDRESS],
+        "instance-id": f"localjuju-{name}",
+        "machine-status": _entry(Status("running", "", status.since)),
+        "base": {"name": "ubuntu", "channel": "24.04"},
+    }
+
+
+def _application(where: Model, app: Application) -> dict[str, Any]:
+    data: dict[str, Any] = {
+        "charm": app.charm.url,
+        "base": {"name": app.charm.base[0], "channel": app.charm.base[1]},
+        "charm-origin": "local",
+        "charm-name": app.charm.name,
+        "charm-rev": app.charm.revision,
+        "exposed": False,
+        "application-status": _entry(application(where, app)),
+        "relations": _relations(where, app),
+    }
+    if app.life != model.ALIVE:
+        data["life"] = app.life
+    if app.charm.subordinate:
+        return data | {"subordinate-to": _principals(where, app)}
+    units = where.units_of(app.name)
+    data["units"] = {unit.name: _unit(where, unit) for unit in units}
+    versions = [unit.version for unit in units if unit.version]
+    return data | ({"version": versions[-1]} if versions else {})
+
+
+def _relations(where: Model, app: Application) -> dict[str, list[dict[str, str]]]:
+    relations: dict[str, list[dict[str, str]]] = {}
+    for relation in where.relations_of(app.name):
+        end, other = relation.end(app.name), relation.other(app.name)
+        if end:
+            entry = {
+                "related-application": other.application,
+                "interface": end.endpoint.interface,
+                "scope": "container" if relation.is_container else "global",
+            }
+            relations.setdefault(end.endpoint.name, []).append(entry)
+    return relations
+
+
+def _principals(where: Model, app: Application) -> list[str]:
+    others = {
+        relation.other(app.name).application
+        for relation in where.relations_of(app.name)
+        if relation.is_container
+    }
+    return sorted(others - {app.name})
+
+
+def _unit(where: Model, unit: Unit) -> dict[str, Any]:
+    data: dict[str, Any] = {
+        "workload-status": _entry(workload(where, unit), unit.life),
+        "juju-status": _entry(agent(where, unit), unit.life) | {"version": model.VERSION},
+        "machine": unit.machine,
+        "public-address": model.ADDRESS,
+    }
+    if where.is_leader(unit):
+        data["leader"] = True
+    if unit.ports:
+        data["open-ports"] = sorted(unit.ports)
+    subordinates = [one for one in where.units.values() if one.principal == unit.name]
+    if subordinates:
+        data["subordinates"] = {one.name: _unit(where, one) for one in subordinates}
+    return data
+
+
+def _table(rows: list[tuple[str, ...]]) -> str:
+    if len(rows) < 2:  # noqa: PLR2004 - a header alone
+        return ""
+    widths = [max(len(row[place]) for row in rows) for place in range(len(rows[0]))]
+    lines = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
+    return "\n".join(lines) + "\n"
+
+
+def _application_rows(where: Model) -> list[tuple[str, ...]]:
+    header = ("App", "Version", "Status", "Scale", "Charm", "Channel", "Rev", "Exposed", "Message")
+    rows: list[tuple[str, ...]] = [header]
+    for name, app in sorted(where.applications.items()):
+        status, units = application(where, app), where.units_of(name)
+        version = next((unit.version for unit in units if unit.version), "")
+        scale, revision = str(len(units)), str(app.charm.revision)
+        about = (app.charm.name, "", revision, "no", status.message)
+        rows.append((name, version, status.current, scale, *about))
+    return rows
+
+
+def _unit_rows(where: Model) -> list[tuple[str, ...]]:
+    header = ("Unit", "Workload", "Agent", "Machine", "Public address", "Ports", "Message")
+    rows: list[tuple[str, ...]] = [header]
+    principals = [unit for unit in where.units.values() if not unit.principal]
+    for unit in sorted(principals, key=lambda one: (one.application, one.number)):
+        rows.append(_unit_row(where, unit, ""))
+        subordinates = [one for one in where.units.values() if one.principal == unit.name]
+        rows += [_unit_row(where, one, "  ") for one in subordinates]
+    return rows
+
+
+def _unit_row(where: Model, unit: Unit, indent: str) -> tuple[str, ...]:
+    status = workload(where, unit)
+    name = f"{indent}{unit.name}{'*' if where.is_leader(unit) else ''}"
+    ports, machine = ",".join(sorted(unit.ports)), "" if indent else unit.machine
+    current = agent(where, unit).current
+    return name, status.current, current, machine, model.ADDRESS, ports, status.message
+
+
+def _machine_rows(where: Model) -> list[tuple[str, ...]]:
+    rows: list[tuple[str, ...]] = [
+        ("Machine", "State", "Address", "Inst id", "Base", "AZ", "Message")
+    ]
+    for name, status in where.machines.items():
+        instance = f"localjuju-{name}"
+        rows.append((name, status.current, model.ADDRESS, instance, "ubuntu@24.04", "", "Running"))
+    return rows
+
+
+def _relation_rows(where: Model) -> list[tuple[str, ...]]:
+    rows: list[tuple[str, ...]] = [
+        ("Integration provider", "Requirer", "Interface", "Type", "Message")
+    ]
+    return rows + [_relation_row(one) for one in where.relations.values()]
+
+
+def _relation_row(relation: Relation) -> tuple[str, ...]:
+    first, last = relation.ends[0], relation.ends[-1]
+    if first.endpoint.role == "requirer":
+        first, last = last, first
+    kind = "peer" if relation.is_peer else "subordinate" if relation.is_container else "regular"
+    return str(first), str(last), first.endpoint.interface, kind, ""

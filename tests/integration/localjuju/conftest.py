@@ -1,0 +1,44 @@
+"""Models on localjuju, and a charm that does as a test says."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+import sys
+from typing import TYPE_CHECKING
+
+import jubilant
+import pytest
+from scripted import Scripted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+JUJU = pathlib.Path(__file__).parents[3] / "localjuju" / "bin" / "juju"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def localjuju(controller: None) -> Iterator[None]:
+    """Start the controller in the folder that the session has for it, whoever else uses it."""
+    assert controller is None
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LOCALJUJU_PYTHON", os.environ.get("LOCALJUJU_PYTHON", sys.executable))
+        jubilant.Juju(cli_binary=JUJU).bootstrap("localhost", "localjuju")
+        yield
+
+
+@pytest.fixture
+def model(request: pytest.FixtureRequest) -> Iterator[jubilant.Juju]:
+    """A model of its own for each test, in which a failed hook waits for `resolve`."""
+    juju = jubilant.Juju(cli_binary=JUJU)
+    name = request.node.name.partition("[")[0].replace("_", "-")
+    juju.add_model(name, config={"automatically-retry-hooks": False})
+    try:
+        yield juju
+    finally:
+        juju.destroy_model(name, force=True)
+
+
+@pytest.fixture
+def scripted(tmp_path: pathlib.Path) -> Scripted:
+    return Scripted(tmp_path)

@@ -1,0 +1,115 @@
+"""A charm without Python: it records each event, and runs the lines that a test gives it."""
+
+from __future__ import annotations
+
+import pathlib
+import subprocess
+from typing import TYPE_CHECKING, Any
+
+import jubilant
+import yaml
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+DISPATCH = """\
+#!/bin/sh
+event=${{JUJU_DISPATCH_PATH#*/}}
+echo "$JUJU_UNIT_NAME $event${{JUJU_REMOTE_UNIT:+ $JUJU_REMOTE_UNIT}}" >> {folder}/events
+env > "{folder}/env-$(echo "$JUJU_UNIT_NAME-$event" | tr / -)"
+for script in "{folder}/on-$event" "{folder}/on-$(echo "$JUJU_UNIT_NAME" | tr / -)-$event"; do
+    if [ -e "$script" ]; then . "$script"; fi
+done
+exit 0
+"""
+
+
+class Scripted:
+    """Charms of one test, their scripts and what they have recorded.
+
+    Args:
+        folder: where all of it is kept.
+    """
+
+    def __init__(self, folder: pathlib.Path) -> None:
+        self.folder = folder
+
+    def charm(self, name: str, **files: Mapping[str, Any]) -> pathlib.Path:
+        """Write a charm; `config` and `actions` are files of their own, the rest is metadata."""
+        charm = self.folder / name
+        charm.mkdir(exist_ok=True)
+        config, actions = files.pop("config", None), files.pop("actions", None)
+        (charm / "metadata.yaml").write_text(yaml.safe_dump({"name": name, **files}))
+        if config:
+            (charm / "config.yaml").write_text(yaml.safe_dump({"options": config}))
+        if actions:
+            (charm / "actions.yaml").write_text(yaml.safe_dump(actions))
+        dispatch = charm / "dispatch"
+        dispatch.write_text(DISPATCH.format(folder=self.folder))
+        dispatch.chmod(0o755)
+        return charm
+
+    def on(self, event: str, script: str, *, unit: str = "") -> None:
+        """Let every unit, or one, run shell lines at an event."""
+        prefix = f"{unit.replace('/', '-')}-" if unit else ""
+        (self.folder / f"on-{prefix}{event}").write_text(script)
+
+    def events(self, unit: str = "") -> list[str]:
+        """The events so far: of one unit, or of all with the unit's name first."""
+        path = self.folder / "events"
+        lines = path.read_text().splitlines() if path.exists() else []
+        if not unit:
+            return lines
+        return [line.removeprefix(f"{unit} ") for line in lines if line.startswith(f"{unit} ")]
+
+    def pause(self, name: str) -> str:
+        """Give the shell line that holds a hook until `go` with the same name."""
+        return f"until [ -e {self.folder}/{name} ]; do sleep 0.01; done\n"
+
+    def go(self, name: str) -> None:
+        """Let a paused hook go on."""
+        (self.folder / name).touch()
+
+    def forget(self) -> None:
+        """Begin a new record of events."""
+        (self.folder / "events").unlink(missing_ok=True)
+
+    def environment(self, unit: str, event: str) -> dict[str, str]:
+        """The environment of the last run of an event."""
+        text = (self.folder / f"env-{unit.replace('/', '-')}-{event}").read_text()
+        return dict(line.split("=", 1) for line in text.splitlines())
+
+    def text(self, name: str) -> str:
+        """What a script wrote to a file of this name in its `$OUT` folder."""
+        return (self.folder / name).read_text().strip()
+
+
+def settle(juju: jubilant.Juju) -> jubilant.Status:
+    """Wait until nothing is pending."""
+    return wait(juju, jubilant.all_agents_idle)
+
+
+def wait(juju: jubilant.Juju, ready: Callable[[jubilant.Status], bool]) -> jubilant.Status:
+    """Wait until the status is as a test wants it."""
+    return juju.wait(ready, delay=0.02, successes=1, timeout=20)
+
+
+def gone(juju: jubilant.Juju, *apps: str) -> jubilant.Status:
+    """Wait until applications are gone."""
+    return wait(juju, lambda status: not set(apps) & set(status.apps))
+
+
+def run(juju: jubilant.Juju, unit: str, line: str) -> jubilant.Task:
+    """Run a line in a unit's hook context; a failure is in the result, not raised."""
+    try:
+        return juju.exec(line, unit=unit)
+    except jubilant.TaskError as error:
+        return error.task
+
+
+def refusal(juju: jubilant.Juju, *arguments: str) -> str:
+    """What `juju` answers to a command that it refuses."""
+    command = [juju.cli_binary, arguments[0], "--model", str(juju.model), *arguments[1:]]
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    assert done.returncode, done.stdout
+    return done.stderr

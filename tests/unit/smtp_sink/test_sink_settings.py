@@ -1,0 +1,143 @@
+import pytest
+from smtp_sink import settings, state
+
+NO_ADDRESS = (
+    "bind-address: must be an IP address; use 127.0.0.1, 0.0.0.0 or an address of this machine"
+)
+SECRETS = {"secret:good": "from-secret"}
+
+
+def read_secret(secret_id: str) -> str:
+    if secret_id not in SECRETS:
+        raise settings.InvalidSettingsError("password-secret: not found")
+    return SECRETS[secret_id]
+
+
+def parse(**options: str | int) -> settings.Settings:
+    return settings.parse(
+        {name.replace("_", "-"): value for name, value in options.items()}, read_secret
+    )
+
+
+def test_defaults() -> None:
+    assert parse() == settings.Settings(
+        bind_address="127.0.0.1", ports={"plain": 0, "starttls": 0, "tls": 0}
+    )
+
+
+def test_an_empty_string_is_unset() -> None:
+    assert parse(bind_address="", user="", password="", password_secret="") == parse()
+
+
+def test_everything_set() -> None:
+    assert parse(
+        bind_address="0:0:0:0:0:0:0:1",
+        plain_port=2525,
+        starttls_port=2587,
+        tls_port=2465,
+        user="user",
+        password="password",
+    ) == settings.Settings(
+        bind_address="::1",
+        ports={"plain": 2525, "starttls": 2587, "tls": 2465},
+        user="user",
+        password="password",
+    )
+
+
+def test_the_secret_wins() -> None:
+    parsed = parse(user="user", password="from-option", password_secret="secret:good")
+    assert parsed.password == "from-secret"
+
+
+@pytest.mark.parametrize(
+    ("options", "problem"),
+    [
+        (
+            {"bind_address": "s3cret"},
+            NO_ADDRESS,
+        ),
+        (
+            {"bind_address": "fe80::1%eth0"},
+            NO_ADDRESS,
+        ),
+        ({"plain_port": 65536}, "plain-port: 65536 is not between 0 and 65535"),
+        ({"starttls_port": -1}, "starttls-port: -1 is not between 0 and 65535"),
+        (
+            {"plain_port": 2525, "tls_port": 2525},
+            "tls-port: 2525 is the plain-port; choose another port or 0",
+        ),
+        (
+            {"user": "s3cret"},
+            "user: has no password; set password-secret or password too, or reset user",
+        ),
+        ({"password": "s3cret"}, "password: has no user; set user too, or reset password"),
+        (
+            {"password_secret": "secret:good"},
+            "password-secret: has no user; set user too, or reset password-secret",
+        ),
+        (
+            {"user": "user", "password": "s3cret", "password_secret": "secret:bad"},
+            "password-secret: not found",
+        ),
+    ],
+)
+def test_problems(options: dict[str, str | int], problem: str) -> None:
+    with pytest.raises(settings.InvalidSettingsError) as error:
+        parse(**options)
+    assert str(error.value) == problem
+    assert "s3cret" not in str(error.value)
+
+
+def test_all_problems_in_the_order_of_the_options() -> None:
+    with pytest.raises(settings.InvalidSettingsError) as error:
+        parse(
+            password_secret="secret:bad",
+            password="password",
+            tls_port=-3,
+            starttls_port=-2,
+            plain_port=-1,
+            bind_address="x",
+        )
+    assert [problem.partition(":")[0] for problem in error.value.problems] == [
+        "bind-address",
+        "plain-port",
+        "starttls-port",
+        "tls-port",
+        "password",
+        "password-secret",
+        "password-secret",
+    ]
+
+
+@pytest.mark.parametrize("password", ["s3cret\n", "s3cret\r\n"])
+def test_the_newline_of_a_file_is_left_out(
+    password: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert settings.secret_password({"password": password}) == "s3cret"
+    assert caplog.messages == [
+        "password-secret: the newline at the end of the password is left out"
+    ]
+
+
+def test_other_blanks_belong_to_the_password(caplog: pytest.LogCaptureFixture) -> None:
+    assert settings.secret_password({"password": " s3cret\n "}) == " s3cret\n "
+    assert caplog.messages == []
+
+
+@pytest.mark.parametrize("content", [{}, {"passwort": "s3cret"}, {"password": "\n"}])
+def test_a_secret_without_password(content: dict[str, str]) -> None:
+    with pytest.raises(settings.InvalidSettingsError) as error:
+        settings.secret_password(content)
+    assert str(error.value) == (
+        "password-secret: the secret has no key 'password'; "
+        "run 'juju update-secret NAME password#file=FILE'"
+    )
+
+
+def test_no_repr_shows_the_password() -> None:
+    parsed = parse(user="user", password="s3cret")
+    config = state.ServerConfig(
+        bind_address="::1", ports={}, certificate="", certificate_serial="", password="s3cret"
+    )
+    assert "s3cret" not in repr(parsed) + repr(config)

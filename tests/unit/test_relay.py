@@ -1,0 +1,642 @@
+from __future__ import annotations
+
+import base64
+import dataclasses
+import ipaddress
+import traceback
+from typing import TYPE_CHECKING, Any
+
+import hypothesis
+import pydantic
+import pytest
+from hypothesis import strategies as st
+
+import relay
+
+if TYPE_CHECKING:
+    from tests.unit.conftest import Authority
+
+PASSWORD = "hunter2-secret"
+SECRET_ID = "secret:cvq3d1k0v5a8o1f2r4g0"
+EMAIL = pydantic.TypeAdapter[str](pydantic.EmailStr)
+
+HOST_SCHEME = "host: has a scheme; enter the name alone, such as smtp.example.com"
+HOST_PORT = "host: has a port; enter the name alone, and the port as the option port"
+HOST_BLANKS = "host: has blanks in it; enter the name alone, such as smtp.example.com"
+HOST_OTHER = "host: must be a host name or an IP address, such as smtp.example.com"
+HOST_UNSET = "host: not set; run 'juju config mail host=NAME'"
+MALFORMED = "is malformed, which requirers refuse; enter an address such as ops@example.com"
+SPECIAL_USE = (
+    "has a special-use domain, which requirers refuse; enter an address such as ops@example.com"
+)
+NO_KEY = (
+    "password_secret: the secret has no value under the key 'password'; "
+    "run 'juju update-secret cvq3d1k0v5a8o1f2r4g0 password#file=FILE'"
+)
+CA_REMEDY = "run 'juju config mail tls_ca_chain=@FILE' with PEM in the file"
+CA_BROKEN = f"tls_ca_chain: has no certificate or a broken one in it; {CA_REMEDY}"
+CA_KEY = "tls_ca_chain: has a private key in it; enter the CA certificates alone"
+
+CLEAR_LOGIN = "auth_type=plain with transport_security=none: the password travels in the clear"
+OPEN_RELAY = "the relay has neither TLS nor AUTH: anyone on the network can read and send mail"
+NO_VERIFICATION = "skip_ssl_verify has no effect with transport_security=none"
+NEWLINE = (
+    "password_secret: the newline at the end of the password was dropped; "
+    "update the secret without it"
+)
+
+
+def read(
+    user_secret: dict[str, str] | relay.Unreadable | None = None, /, **options: Any
+) -> relay.Relay:
+    config = {"host": "smtp.example.com", "port": 25, **options}
+    return relay.read(config, application="mail", user_secret=user_secret)
+
+
+def problems(
+    user_secret: dict[str, str] | relay.Unreadable | None = None, /, **options: Any
+) -> list[str]:
+    with pytest.raises(relay.InvalidConfigError) as caught:
+        read(user_secret, **options)
+    assert str(caught.value) == "; ".join(caught.value.problems)
+    return caught.value.problems
+
+
+def accepted(option: str, text: str) -> Any:
+    """Return what `read` makes of an option, None where it is refused."""
+    try:
+        return getattr(read(**{option: text}), option)
+    except relay.InvalidConfigError:
+        return None
+
+
+def unused_credentials(auth_type: str) -> str:
+    return (
+        f"auth_type={auth_type}: user and password are published, but requirers attempt no AUTH; "
+        "set auth_type=plain if the relay wants it"
+    )
+
+
+def test_only_the_host_is_required() -> None:
+    assert relay.read({"host": "smtp", "port": 25}, application="mail") == relay.Relay(
+        host="smtp",
+        port=25,
+        user=None,
+        password=None,
+        auth_type="none",
+        transport_security="none",
+        domain=None,
+        skip_ssl_verify=False,
+        smtp_sender=None,
+        recipients=(),
+        tls_ca_chain=None,
+        newline_dropped=False,
+    )
+
+
+def test_each_option_is_read(authority: Authority) -> None:
+    assert read(
+        {"password": PASSWORD},
+        port=465,
+        user="mailer",
+        password_secret=SECRET_ID,
+        auth_type="plain",
+        transport_security="tls",
+        domain="example.com",
+        skip_ssl_verify=True,
+        smtp_sender="noreply@example.com",
+        recipients="a@example.com,b@example.com",
+        tls_ca_chain=authority.certificate,
+    ) == relay.Relay(
+        host="smtp.example.com",
+        port=465,
+        user="mailer",
+        password=PASSWORD,
+        auth_type="plain",
+        transport_security="tls",
+        domain="example.com",
+        skip_ssl_verify=True,
+        smtp_sender="noreply@example.com",
+        recipients=("a@example.com", "b@example.com"),
+        tls_ca_chain=authority.certificate,
+    )
+
+
+def test_each_option_of_config_yaml_makes_a_difference(
+    options: dict[str, dict[str, Any]], authority: Authority
+) -> None:
+    values: dict[str, Any] = {
+        "host": "other.example.com",
+        "port": 26,
+        "user": "mailer",
+        "password": PASSWORD,
+        "password_secret": SECRET_ID,
+        "auth_type": "not_provided",
+        "transport_security": "tls",
+        "domain": "example.com",
+        "skip_ssl_verify": True,
+        "smtp_sender": "a@example.com",
+        "recipients": "a@example.com",
+        "tls_ca_chain": authority.certificate,
+    }
+    assert list(values) == list(options)
+    for option, value in values.items():
+        assert read({"password": "other"}, **{option: value}) != read(), option
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"auth_type": "plain", "password_secret": SECRET_ID},
+        {"auth_type": "plain"},
+        {"auth_type": "login", "password_secret": SECRET_ID},
+    ],
+)
+def test_problems_come_in_the_order_of_config_yaml(
+    options: dict[str, dict[str, Any]], wrong: dict[str, str]
+) -> None:
+    found = problems(
+        relay.Unreadable.NOT_FOUND,
+        host=PASSWORD + " ",
+        port=0,
+        transport_security="ssl",
+        smtp_sender="nobody",
+        recipients="nobody",
+        tls_ca_chain="nothing",
+        **wrong,
+    )
+    named = [problem.partition(":")[0] for problem in found]
+    assert named == sorted(named, key=list(options).index)
+    assert {"host", "port", "transport_security", "smtp_sender", "recipients"} < set(named)
+    assert len(named) == len(set(named)) >= 7
+
+
+@pytest.mark.parametrize(
+    "option",
+    [
+        "user",
+        "password",
+        "password_secret",
+        "auth_type",
+        "transport_security",
+        "domain",
+        "smtp_sender",
+        "recipients",
+        "tls_ca_chain",
+    ],
+)
+def test_an_empty_string_is_unset(option: str) -> None:
+    assert read(**{option: ""}) == read()
+
+
+@pytest.mark.parametrize("config", [{"port": 25}, {"port": 25, "host": ""}])
+def test_a_host_that_is_not_set_is_missed(config: dict[str, Any]) -> None:
+    with pytest.raises(relay.InvalidConfigError) as caught:
+        relay.read(config, application="mail")
+    assert caught.value.problems == [HOST_UNSET]
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "smtp",
+        "smtp.example.com",
+        "SMTP.Example.COM",
+        "smtp.example.com.",
+        "mail_relay.example.com",
+        "_smtp._tcp.example.com",
+        "3com.example",
+        "xn--bcher-kva.example",
+        "bücher.example",
+        "例え.jp",
+        "smtp。example。com",
+        "192.0.2.1",
+        "2001:db8::25",
+        "::ffff:192.0.2.1",
+        "a" * 63 + ".example",
+        ".".join(["a" * 49] * 5) + ".abc",
+        ".".join(["a" * 49] * 5) + ".abc.",
+    ],
+)
+def test_a_host_name_or_an_ip_address_is_a_host(host: str) -> None:
+    assert read(host=host).host == host
+
+
+@pytest.mark.parametrize(
+    ("host", "problem"),
+    [
+        ("smtp://smtp.example.com", HOST_SCHEME),
+        ("smtp://smtp.example.com:25", HOST_SCHEME),
+        ("smtp ://smtp.example.com", HOST_SCHEME),
+        ("smtp.example.com:25", HOST_PORT),
+        ("[2001:db8::25]:25", HOST_PORT),
+        ("smtp example.com:25", HOST_BLANKS),
+        (" smtp.example.com", HOST_BLANKS),
+        ("smtp.example.com\n", HOST_BLANKS),
+        ("smtp\u3000example.com", HOST_BLANKS),
+        (" ", HOST_BLANKS),
+        ("smtp.example.com:", HOST_OTHER),
+        ("smtp:25.example.com", HOST_OTHER),
+        ("[2001:db8::25]", HOST_OTHER),
+        ("fe80::1%eth0", HOST_OTHER),
+        ("smtp.example.com/", HOST_OTHER),
+        ("user@smtp.example.com", HOST_OTHER),
+        ("192.0.2.0/24", HOST_OTHER),
+        ("192.0.2.256", HOST_OTHER),
+        ("192.0.2", HOST_OTHER),
+        ("192.0.2.1.", HOST_OTHER),
+        ("-smtp.example.com", HOST_OTHER),
+        ("smtp-.example.com", HOST_OTHER),
+        ("smtp..example.com", HOST_OTHER),
+        (".example.com", HOST_OTHER),
+        ("smtp.example.com..", HOST_OTHER),
+        (".", HOST_OTHER),
+        ("*.example.com", HOST_OTHER),
+        ("smtp\uff0fexample.com", HOST_OTHER),
+        ("\ud800.example.com", HOST_OTHER),
+        ("a" * 64 + ".example", HOST_OTHER),
+        (".".join(["a" * 49] * 5) + ".abcd", HOST_OTHER),
+    ],
+)
+def test_anything_else_is_no_host(host: str, problem: str) -> None:
+    assert problems(host=host) == [problem]
+
+
+HOST_CHARACTERS = st.sampled_from(
+    "abz019-_.:/@[]% \n\t\u00a0\u3000é例\uff0e。\uff0f\uff1a\u2024\u00ad"
+) | (st.characters())
+
+
+@hypothesis.given(st.text(HOST_CHARACTERS, max_size=12))
+@hypothesis.example("a\u2024b")
+def test_an_accepted_host_is_one_that_sockets_take(text: str) -> None:
+    host = accepted("host", text)
+    hypothesis.assume(host)
+    assert host.encode("idna")
+    assert "/" not in host
+    assert not any(character.isspace() for character in host)
+    if ":" in host:
+        assert ipaddress.ip_address(host).version == 6
+
+
+@hypothesis.given(st.ip_addresses())
+def test_every_ip_address_is_a_host(
+    address: ipaddress.IPv4Address | ipaddress.IPv6Address,
+) -> None:
+    assert read(host=str(address)).host == str(address)
+
+
+@hypothesis.given(st.integers())
+@hypothesis.example(0)
+@hypothesis.example(1)
+@hypothesis.example(65535)
+@hypothesis.example(65536)
+def test_a_port_is_between_1_and_65535(port: int) -> None:
+    if 1 <= port <= 65535:
+        assert read(port=port).port == port
+    else:
+        assert problems(port=port) == [f"port: {port} is not between 1 and 65535"]
+
+
+@pytest.mark.parametrize("auth_type", ["none", "not_provided"])
+def test_auth_types_without_login_need_no_credentials(auth_type: str) -> None:
+    assert read(auth_type=auth_type).auth_type == auth_type
+
+
+@pytest.mark.parametrize("transport_security", ["none", "starttls", "tls"])
+def test_each_transport_security_is_taken(transport_security: str) -> None:
+    assert read(transport_security=transport_security).transport_security == transport_security
+
+
+@pytest.mark.parametrize(
+    ("option", "values"),
+    [("auth_type", "none, not_provided, plain"), ("transport_security", "none, starttls, tls")],
+)
+@pytest.mark.parametrize("value", [PASSWORD, "None", "PLAIN", " tls", "no"])
+def test_an_unknown_value_is_answered_with_the_known_ones(
+    option: str, values: str, value: str
+) -> None:
+    assert problems(**{option: value}) == [f"{option}: must be one of {values}"]
+
+
+def test_plain_needs_a_user_and_a_password() -> None:
+    user, password = problems(auth_type="plain")
+    assert user == "user: not set, and auth_type=plain needs it; run 'juju config mail user=NAME'"
+    assert password == (
+        "password: not set, and auth_type=plain needs it; set password_secret to a secret with "
+        "the key 'password' that is granted to mail"
+    )
+
+
+@pytest.mark.parametrize(
+    ("secret", "credentials"),
+    [
+        (None, {"password": PASSWORD}),
+        ({"password": PASSWORD}, {"password_secret": SECRET_ID}),
+    ],
+)
+def test_plain_works_with_a_password_from_either_option(
+    secret: dict[str, str] | None, credentials: dict[str, str]
+) -> None:
+    configured = read(secret, auth_type="plain", user="mailer", **credentials)
+    assert (configured.user, configured.password) == ("mailer", PASSWORD)
+
+
+def test_credentials_without_plain_are_kept() -> None:
+    configured = read(user="mailer", password=PASSWORD)
+    assert (configured.user, configured.password) == ("mailer", PASSWORD)
+
+
+def test_the_secret_wins_over_the_password() -> None:
+    assert read({"password": "new"}, password="old", password_secret=SECRET_ID).password == "new"
+
+
+@pytest.mark.parametrize("secret_id", [SECRET_ID, f"secret://0000-11/{SECRET_ID[7:]}"])
+def test_a_secret_that_is_not_granted_is_answered_with_the_command(secret_id: str) -> None:
+    [problem] = problems(relay.Unreadable.NOT_GRANTED, password_secret=secret_id)
+    assert problem == (
+        "password_secret: not granted; run 'juju grant-secret cvq3d1k0v5a8o1f2r4g0 mail' "
+        "(noticed at the next update-status)"
+    )
+
+
+def test_a_secret_that_does_not_exist_is_said_so() -> None:
+    assert problems(relay.Unreadable.NOT_FOUND, password_secret=PASSWORD) == [
+        "password_secret: does not exist; run 'juju secrets' and enter the ID of one that does"
+    ]
+
+
+def test_a_wrong_secret_is_not_also_a_missing_password() -> None:
+    found = problems(
+        relay.Unreadable.NOT_FOUND, auth_type="plain", user="mailer", password_secret=SECRET_ID
+    )
+    assert [problem.partition(":")[0] for problem in found] == ["password_secret"]
+
+
+@pytest.mark.parametrize(
+    "content", [{"passwort": PASSWORD}, {"password": ""}, {"password": "\n"}, {"password": "\r\n"}]
+)
+def test_a_secret_without_a_password_is_answered_with_the_command(content: dict[str, str]) -> None:
+    assert problems(content, password_secret=SECRET_ID) == [NO_KEY]
+
+
+@pytest.mark.parametrize(
+    ("stored", "password"),
+    [
+        ("hunter2", "hunter2"),
+        ("hunter2\n", "hunter2"),
+        ("hunter2\r\n", "hunter2"),
+        ("hunter2\n\n", "hunter2\n"),
+        (" hunter2 ", " hunter2 "),
+        ("hunter\n2", "hunter\n2"),
+    ],
+)
+def test_one_newline_at_the_end_of_a_secrets_password_is_dropped_with_a_warning(
+    stored: str, password: str
+) -> None:
+    configured = read({"password": stored}, password_secret=SECRET_ID)
+    assert configured.password == password
+    assert (NEWLINE in configured.warnings) == (stored != password)
+
+
+def test_the_option_password_is_taken_as_it_stands() -> None:
+    assert read(password="hunter2\n").password == "hunter2\n"
+
+
+@pytest.mark.parametrize("option", ["smtp_sender", "recipients"])
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("ops", MALFORMED),
+        ("ops@", MALFORMED),
+        ("@example.com", MALFORMED),
+        ("a@b", MALFORMED),
+        ("a b@example.com", MALFORMED),
+        ("a@example.com b@example.com", MALFORMED),
+        ('"ops"@example.com', MALFORMED),
+        ('"ops@example.com"', MALFORMED),
+        ("ops@[192.0.2.1]", MALFORMED),
+        ("Ops <ops@example.com", MALFORMED),
+        ("Ops\r\nBcc: <ops@example.com>", MALFORMED),
+        ("ops@example.com\nBcc: a@example.com", MALFORMED),
+        ("a" * 250 + "@example.com", MALFORMED),
+        ("root@localhost", MALFORMED),
+        ("ops@corp.local", SPECIAL_USE),
+        ("ops@example.test", SPECIAL_USE),
+        ("ops@example.invalid", SPECIAL_USE),
+    ],
+)
+def test_an_address_that_requirers_refuse_is_wrong(option: str, text: str, reason: str) -> None:
+    which = "address 1 " if option == "recipients" else ""
+    assert problems(**{option: text}) == [f"{option}: {which}{reason}"]
+
+
+@pytest.mark.parametrize("option", ["smtp_sender", "recipients"])
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [
+        ("ops@example.com", "ops@example.com"),
+        (" ops@example.com\n", "ops@example.com"),
+        ("Ops@EXAMPLE.com", "Ops@example.com"),
+        ("ops+mail@example.com", "ops+mail@example.com"),
+        ("ops@bücher.example.com", "ops@bücher.example.com"),
+        ("ops@xn--bcher-kva.example.com", "ops@bücher.example.com"),
+        ("Ops <ops@example.com>", "ops@example.com"),
+        ("Jürgen Öhm <ops@example.com>", "ops@example.com"),
+        ('"Ops; Team" <ops@example.com>', "ops@example.com"),
+        ("<ops@example.com>", "ops@example.com"),
+    ],
+)
+def test_an_address_is_normalised(option: str, text: str, address: str) -> None:
+    assert accepted(option, text) in {address, (address,)}
+
+
+NAMES = st.text(st.sampled_from('aJ1-_.+@"<>,;:()[]\\ \t\r\nßé\u0301①\u3000\u200b'), max_size=4)
+DOMAINS = st.sampled_from(["example.com", "corp.local", "a.b", "xn--a.com", "bücher.org"]) | NAMES
+BARE_ADDRESSES = st.builds("{}@{}".format, NAMES, DOMAINS) | st.emails()
+NAMED_ADDRESSES = st.builds(
+    "{}<{}>{}".format, NAMES | NAMES.map('"{}"'.format), BARE_ADDRESSES | NAMES, NAMES
+)
+
+
+@hypothesis.given(BARE_ADDRESSES | NAMED_ADDRESSES)
+@hypothesis.example("Jo\r\nBcc: a@example.com, <ops@example.com>")
+@hypothesis.example('""<ops@example.com>')
+@hypothesis.example("Jürgen\u3000 Öhm\t<\tops@example.com >")
+@hypothesis.example("Jo\nDoe <ops@example.com>")
+@hypothesis.example("Jo Doe\r<ops@example.com>")
+@hypothesis.example('"a" <b> "c" <ops@example.com>')
+def test_an_address_is_accepted_exactly_as_pydantic_does(text: str) -> None:
+    hypothesis.assume(text.strip())
+    try:
+        address = EMAIL.validate_python(text.strip())
+    except pydantic.ValidationError:
+        address = None
+    assert accepted("smtp_sender", text) == address
+
+
+def test_recipients_are_separated_by_commas_and_kept_in_order() -> None:
+    text = " b@example.com , a@example.com,,c@example.com,"
+    assert read(recipients=text).recipients == ("b@example.com", "a@example.com", "c@example.com")
+
+
+@pytest.mark.parametrize("text", [" ", ",", " , ,"])
+def test_recipients_without_an_address_are_none(text: str) -> None:
+    assert read(recipients=text).recipients == ()
+
+
+def test_a_recipient_is_kept_once_however_it_is_spelled() -> None:
+    text = "ops@example.com,b@example.com,ops@EXAMPLE.com,ops@example.com"
+    assert read(recipients=text).recipients == ("ops@example.com", "b@example.com")
+
+
+def test_a_wrong_recipient_is_named_by_its_number() -> None:
+    text = f"a@example.com,,{PASSWORD},b@example.com"
+    assert problems(recipients=text) == [f"recipients: address 2 {MALFORMED}"]
+
+
+def test_ca_certificates_are_taken_as_pem(
+    authority: Authority, other_authority: Authority
+) -> None:
+    chain = authority.certificate + other_authority.certificate
+    assert read(tls_ca_chain=chain).tls_ca_chain == chain
+
+
+def test_text_around_ca_certificates_is_dropped(
+    authority: Authority, other_authority: Authority
+) -> None:
+    text = f"# root\n{authority.certificate}\n\n# other\n{other_authority.certificate.strip()}"
+    assert read(tls_ca_chain=text).tls_ca_chain == (
+        authority.certificate + other_authority.certificate
+    )
+
+
+@pytest.mark.parametrize("encode", [base64.b64encode, base64.encodebytes])
+def test_ca_certificates_are_taken_as_base64_of_pem(encode: Any, authority: Authority) -> None:
+    text = encode(authority.certificate.encode()).decode()
+    assert read(tls_ca_chain=text).tls_ca_chain == authority.certificate
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        PASSWORD,
+        "aGVsbG8=",
+        "/////w==",
+        "-----BEGIN CERTIFICATE-----",
+        "-----BEGIN CERTIFICATE REQUEST-----\nAAAA\n-----END CERTIFICATE REQUEST-----",
+        "-----BEGIN PRIVATE KEY-----\nhalf",
+    ],
+)
+def test_text_that_is_no_certificate_is_wrong(text: str) -> None:
+    assert problems(tls_ca_chain=text) == [CA_BROKEN]
+
+
+def test_base64_with_garbage_in_it_is_wrong(authority: Authority) -> None:
+    text = base64.b64encode(authority.certificate.encode()).decode()
+    assert problems(tls_ca_chain=text + "!") == [CA_BROKEN]
+
+
+def test_a_certificate_that_ends_early_is_wrong(authority: Authority) -> None:
+    cut = authority.certificate.rpartition("-----END")[0]
+    assert problems(tls_ca_chain=cut) == [CA_BROKEN]
+    assert problems(tls_ca_chain=authority.certificate + cut) == [CA_BROKEN]
+
+
+@pytest.mark.parametrize("mangle", ["\n", "\nAAAA", "\n!\n", "\né\n", "\n\ud800\n", "\n\x00\n"])
+def test_a_malformed_certificate_is_named_by_its_number(
+    mangle: str, authority: Authority, other_authority: Authority
+) -> None:
+    head, line, rest = other_authority.certificate.partition("\n")
+    mangled = head + mangle + line + rest
+    if mangle == "\n":
+        mangled = f"{head}\n-----END CERTIFICATE-----"
+    assert problems(tls_ca_chain=mangled) == [
+        f"tls_ca_chain: certificate 1 is malformed; {CA_REMEDY}"
+    ]
+    assert problems(tls_ca_chain=authority.certificate + mangled) == [
+        f"tls_ca_chain: certificate 2 is malformed; {CA_REMEDY}"
+    ]
+
+
+@pytest.mark.parametrize("kind", ["PRIVATE KEY", "EC PRIVATE KEY", "ENCRYPTED PRIVATE KEY"])
+def test_a_private_key_is_refused(kind: str, authority: Authority) -> None:
+    key = authority.private_key.replace("PRIVATE KEY", kind)
+    encoded = base64.b64encode((authority.certificate + key).encode()).decode()
+    for text in (key, authority.certificate + key, key + authority.certificate, encoded):
+        assert problems(tls_ca_chain=text) == [CA_KEY]
+
+
+def test_a_private_key_inside_a_certificate_is_refused(authority: Authority) -> None:
+    head, line, rest = authority.certificate.partition("\n")
+    nested = head + line + authority.private_key + rest
+    assert problems(tls_ca_chain=nested) == [CA_BROKEN]
+
+
+@hypothesis.given(st.text() | st.binary().map(lambda data: base64.b64encode(data).decode()))
+def test_no_text_breaks_the_check_of_ca_certificates(text: str) -> None:
+    hypothesis.assume(text)
+    assert accepted("tls_ca_chain", text) is None
+
+
+@pytest.mark.parametrize(
+    ("options", "warnings"),
+    [
+        ({}, [OPEN_RELAY]),
+        ({"transport_security": "starttls"}, []),
+        ({"transport_security": "tls"}, []),
+        ({"transport_security": "tls", "skip_ssl_verify": True}, []),
+        ({"skip_ssl_verify": True}, [NO_VERIFICATION, OPEN_RELAY]),
+        ({"auth_type": "plain", "user": "u", "password": "p"}, [CLEAR_LOGIN]),
+        (
+            {"auth_type": "plain", "user": "u", "password": "p", "transport_security": "tls"},
+            [],
+        ),
+        ({"user": "u", "transport_security": "tls"}, [unused_credentials("none")]),
+        ({"password": "p", "transport_security": "tls"}, [unused_credentials("none")]),
+        (
+            {"auth_type": "not_provided", "user": "u", "transport_security": "starttls"},
+            [unused_credentials("not_provided")],
+        ),
+        ({"auth_type": "not_provided"}, [OPEN_RELAY]),
+    ],
+)
+def test_what_is_unwise_is_warned_of(options: dict[str, Any], warnings: list[str]) -> None:
+    assert read(**options).warnings == warnings
+
+
+@pytest.mark.parametrize(
+    "option",
+    ["host", "auth_type", "transport_security", "smtp_sender", "recipients", "tls_ca_chain"],
+)
+def test_a_rejected_value_stands_in_no_message_and_no_traceback(option: str) -> None:
+    value = f"{PASSWORD} in the wrong place"
+    with pytest.raises(relay.InvalidConfigError) as caught:
+        read(**{option: value})
+    shown = [str(caught.value), repr(caught.value), *traceback.format_exception(caught.value)]
+    assert PASSWORD not in "".join(shown)
+
+
+def test_the_password_in_every_option_at_once_stands_in_no_message(
+    options: dict[str, dict[str, Any]],
+) -> None:
+    wrong = dict.fromkeys(
+        [option for option, meaning in options.items() if meaning["type"] in {"string", "secret"}],
+        f"{PASSWORD}:",
+    )
+    for user_secret in (*relay.Unreadable, {"key": PASSWORD}):
+        with pytest.raises(relay.InvalidConfigError) as caught:
+            relay.read({**wrong, "port": 0}, application="mail", user_secret=user_secret)
+        if user_secret is relay.Unreadable.NOT_FOUND:
+            assert PASSWORD not in "".join(traceback.format_exception(caught.value))
+
+
+def test_the_password_is_not_in_the_repr() -> None:
+    assert PASSWORD not in repr(read(user="mailer", password=PASSWORD))
+    assert PASSWORD not in repr(read({"password": PASSWORD}, password_secret=SECRET_ID))
+
+
+def test_a_relay_cannot_be_changed() -> None:
+    field = "host"
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        setattr(read(), field, "other")

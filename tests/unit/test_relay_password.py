@@ -1,0 +1,228 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from ops import testing
+
+import relay_password
+
+if TYPE_CHECKING:
+    import ops
+
+    import charm
+    from tests.unit.conftest import HookCommands, Hooks
+
+PASSWORD = "hunter2-secret"
+ID = "cvq3d1k0v5a8o1f2r4g0"
+URI = f"secret:{ID}"
+
+
+class Leader:
+    """Calls the module as the leader's charm would, in a hook that does nothing else."""
+
+    def __init__(self, hooks: Hooks[charm.SmtpIntegratorCharm]) -> None:
+        self._hooks = hooks
+        self.published: relay_password.Published | None = None
+
+    def publish(self, password: str, state: testing.State) -> testing.State:
+        def publish(charm: ops.CharmBase) -> None:
+            peers = charm.model.get_relation("smtp-peers")
+            self.published = relay_password.publish(charm.model, password, peers=peers)
+
+        return self._hooks.run(self._hooks.on.start(), state, first=publish)
+
+    def withdraw(self, state: testing.State) -> testing.State:
+        def withdraw(charm: ops.CharmBase) -> None:
+            relay_password.withdraw(charm.model, peers=charm.model.get_relation("smtp-peers"))
+
+        return self._hooks.run(self._hooks.on.start(), state, first=withdraw)
+
+
+@pytest.fixture
+def leader(integrator: Hooks[charm.SmtpIntegratorCharm]) -> Leader:
+    return Leader(integrator)
+
+
+def our_secret(password: str = PASSWORD) -> testing.Secret:
+    return testing.Secret({"password": password}, id=URI, owner="app", label="relay-password")
+
+
+def older_secret(password: str = PASSWORD) -> testing.Secret:
+    """Build the secret of a charm revision before the label."""
+    return testing.Secret({"password": password}, id=URI, owner="app")
+
+
+def older_peers(secret_id: str = URI) -> testing.PeerRelation:
+    return testing.PeerRelation("smtp-peers", local_app_data={"secret-id": secret_id})
+
+
+def test_the_first_password_makes_a_secret_of_the_application(leader: Leader) -> None:
+    state = leader.publish(PASSWORD, testing.State(leader=True))
+    [secret] = state.secrets
+    assert secret.owner == "app"
+    assert secret.label == "relay-password"
+    assert secret.latest_content == {"password": PASSWORD}
+    assert leader.published
+    assert leader.published.id == secret.id
+    assert leader.published.secret.id == secret.id
+    assert leader.published.is_new
+
+
+def test_the_same_password_writes_nothing(leader: Leader, hook_commands: HookCommands) -> None:
+    leader.publish(PASSWORD, testing.State(leader=True, secrets=[our_secret()]))
+    assert hook_commands.writes == []
+    assert leader.published
+    assert leader.published.id == URI
+    assert not leader.published.is_new
+
+
+def test_another_password_is_a_new_revision_of_the_same_secret(
+    leader: Leader, hook_commands: HookCommands
+) -> None:
+    state = leader.publish("new", testing.State(leader=True, secrets=[our_secret("old")]))
+    [secret] = state.secrets
+    assert hook_commands.writes == ["secret-set content"]
+    assert secret.latest_content == {"password": "new"}
+    assert leader.published
+    assert leader.published.id == secret.id == URI
+    assert leader.published.is_new
+
+
+def test_a_new_revision_is_compared_with_the_next_password(
+    leader: Leader, hook_commands: HookCommands
+) -> None:
+    state = leader.publish("new", testing.State(leader=True, secrets=[our_secret("old")]))
+    leader.publish("new", state)
+    assert hook_commands.writes == ["secret-set content"]
+
+
+def test_the_unit_tracks_the_newest_revision_so_that_older_ones_can_go(leader: Leader) -> None:
+    state = leader.publish("new", testing.State(leader=True, secrets=[our_secret("old")]))
+    [secret] = state.secrets
+    assert secret.tracked_content == {"password": "new"}
+
+
+def test_a_revision_that_another_leader_made_is_tracked(leader: Leader) -> None:
+    secret = testing.Secret(
+        {"password": "old"},
+        latest_content={"password": "new"},
+        owner="app",
+        label="relay-password",
+    )
+    state = leader.publish("new", testing.State(leader=True, secrets=[secret]))
+    assert state.get_secret(id=secret.id).tracked_content == {"password": "new"}
+
+
+def test_content_that_is_not_exactly_the_password_is_replaced(leader: Leader) -> None:
+    content = {"password": PASSWORD, "user": "mailer"}
+    secret = testing.Secret(content, owner="app", label="relay-password")
+    state = leader.publish(PASSWORD, testing.State(leader=True, secrets=[secret]))
+    assert state.get_secret(id=secret.id).latest_content == {"password": PASSWORD}
+
+
+def test_the_id_is_spelled_the_same_when_juju_names_the_model(leader: Leader) -> None:
+    model = testing.Model()
+    uri = f"secret://{model.uuid}/{ID}"
+    secret = testing.Secret({"password": PASSWORD}, id=uri, owner="app", label="relay-password")
+    leader.publish(PASSWORD, testing.State(leader=True, model=model, secrets=[secret]))
+    assert leader.published
+    assert leader.published.id == URI
+
+
+def test_an_older_revisions_secret_is_taken_over(
+    leader: Leader, hook_commands: HookCommands
+) -> None:
+    state = leader.publish(
+        PASSWORD,
+        testing.State(leader=True, secrets=[older_secret()], relations=[older_peers()]),
+    )
+    [secret] = state.secrets
+    assert (secret.id, secret.label) == (URI, "relay-password")
+    assert hook_commands.writes == ["secret-set"]
+    assert leader.published
+    assert leader.published.id == URI
+    assert not leader.published.is_new
+
+
+def test_an_older_revisions_secret_gets_the_new_password(leader: Leader) -> None:
+    state = leader.publish(
+        "new",
+        testing.State(leader=True, secrets=[older_secret("old")], relations=[older_peers()]),
+    )
+    [secret] = state.secrets
+    assert (secret.id, secret.latest_content) == (URI, {"password": "new"})
+
+
+def test_a_secret_that_was_taken_over_is_found_without_peers(
+    leader: Leader, hook_commands: HookCommands
+) -> None:
+    peers = older_peers()
+    state = leader.publish(
+        PASSWORD, testing.State(leader=True, secrets=[older_secret()], relations=[peers])
+    )
+    hook_commands.writes.clear()
+    leader.publish(PASSWORD, testing.State(leader=True, secrets=state.secrets))
+    assert hook_commands.writes == []
+    assert leader.published
+    assert leader.published.id == URI
+
+
+@pytest.mark.parametrize("stale", ["secret:d0000000000000000000", ""])
+def test_a_stale_id_of_an_older_revision_is_no_secret(leader: Leader, stale: str) -> None:
+    state = testing.State(leader=True, relations=[older_peers(stale)])
+    [secret] = leader.publish(PASSWORD, state).secrets
+    assert secret.label == "relay-password"
+    assert leader.published
+    assert leader.published.is_new
+    assert leader.published.id == secret.id
+
+
+def test_our_own_secret_goes_before_an_older_revisions_id(leader: Leader) -> None:
+    older = testing.Secret({"password": "older"}, owner="app")
+    state = testing.State(
+        leader=True, secrets=[older, our_secret()], relations=[older_peers(older.id)]
+    )
+    leader.publish(PASSWORD, state)
+    assert leader.published
+    assert leader.published.id == URI
+
+
+def test_withdrawing_removes_the_secret(leader: Leader, hook_commands: HookCommands) -> None:
+    state = leader.withdraw(testing.State(leader=True, secrets=[our_secret()]))
+    assert not state.secrets
+    assert hook_commands.writes == ["secret-remove"]
+
+
+def test_withdrawing_removes_an_older_revisions_secret_and_its_id(leader: Leader) -> None:
+    peers = older_peers()
+    state = leader.withdraw(
+        testing.State(leader=True, secrets=[older_secret()], relations=[peers])
+    )
+    assert not state.secrets
+    assert state.get_relation(peers.id).local_app_data == {}
+
+
+def test_withdrawing_removes_a_stale_id(leader: Leader) -> None:
+    peers = older_peers()
+    state = leader.withdraw(testing.State(leader=True, relations=[peers]))
+    assert state.get_relation(peers.id).local_app_data == {}
+
+
+def test_withdrawing_leaves_the_secrets_of_others(leader: Leader) -> None:
+    other = testing.Secret({"password": PASSWORD})
+    state = leader.withdraw(testing.State(leader=True, secrets=[other, our_secret()]))
+    assert [secret.id for secret in state.secrets] == [other.id]
+
+
+@pytest.mark.parametrize("peers", [[], [testing.PeerRelation("smtp-peers")]])
+def test_withdrawing_nothing_writes_nothing(
+    leader: Leader, hook_commands: HookCommands, peers: list[testing.PeerRelation]
+) -> None:
+    leader.withdraw(testing.State(leader=True, relations=peers))
+    assert hook_commands.writes == []
+
+
+def test_the_password_is_not_in_the_repr(leader: Leader) -> None:
+    leader.publish(PASSWORD, testing.State(leader=True))
+    assert PASSWORD not in repr(leader.published)
