@@ -14,6 +14,7 @@ import shlex
 import subprocess
 import sys
 import tempfile
+import textwrap
 import time
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 ROOT = pathlib.Path(__file__).parents[1]
 PASSWORD = "correct-horse-battery"  # noqa: S105 - for a relay that lives for a minute
 USER = "notifier"
+_steps: list[str] = []
+_FAILURES = (jubilant.TaskError, jubilant.WaitError, OSError, subprocess.CalledProcessError)
 
 
 def main() -> int:
@@ -37,7 +40,7 @@ def main() -> int:
             deploy_integrator(relay_options)
             deploy_requirer()
             show_message()
-        except (jubilant.WaitError, TimeoutError, subprocess.CalledProcessError) as e:
+        except _FAILURES as e:
             report_failure(e)
             return 1
     print(f"\nThe message arrived. All this took {time.monotonic() - started:.0f} s.")
@@ -75,7 +78,7 @@ def deploy_relay(folder: pathlib.Path) -> list[str]:
     status = jubilant.Juju().status().apps["sink"].units["sink/0"].workload_status.message
     listener = re.search(r"starttls (\S+):(\d+)", status)
     if listener is None:
-        raise TimeoutError(f"the sink shows no STARTTLS listener: {status}")
+        raise OSError(f"the sink shows no STARTTLS listener: {status}")
     ca_file = folder / "ca.pem"
     ca_file.write_text(jubilant.Juju().run("sink/0", "get-ca").results["ca"])
     return [
@@ -111,11 +114,16 @@ def show_message() -> None:
     """Have the application send a message, and show it as it arrived."""
     title("It sends a message, which arrives over TLS and AUTH")
     juju("run", "requirer/0", "send-mail", "subject=Hello from Juju")
-    juju("run", "sink/0", "get-message")
+    print("$ juju run sink/0 get-message", flush=True)
+    message = jubilant.Juju().run("sink/0", "get-message").results
+    for name in ("sender", "recipients", "listener", "tls-version", "auth-user"):
+        print(f"{name}: {message[name]}")
+    print("\n" + textwrap.indent(message["content"].replace("\r\n", "\n"), "    | "), end="")
 
 
 def title(step: str) -> None:
     """Name the step that the next lines make."""
+    _steps.append(step)
     print(f"\n== {step}", flush=True)
 
 
@@ -144,9 +152,12 @@ def wait() -> None:
 
 
 def report_failure(error: Exception) -> None:
-    """Say which line failed, and show what the hooks logged."""
-    print(f"\nThe demo failed: {error}\nWhat the hooks logged last:", file=sys.stderr, flush=True)
-    subprocess.run(["juju", "debug-log", "--limit", "40"], stdout=sys.stderr, check=False)
+    """Say which step failed, and show the statuses and what the hooks logged."""
+    sys.stdout.flush()
+    print(f"\nThis step failed: {_steps[-1]}\n{str(error).splitlines()[0]}\n", file=sys.stderr)
+    for shown in (["status"], ["debug-log", "--limit", "40"]):
+        print("$ juju", *shown, file=sys.stderr, flush=True)
+        subprocess.run(["juju", *shown], stdout=sys.stderr, check=False)
 
 
 if __name__ == "__main__":
