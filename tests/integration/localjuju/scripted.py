@@ -15,9 +15,10 @@ if TYPE_CHECKING:
 DISPATCH = """\
 #!/bin/sh
 event=${{JUJU_DISPATCH_PATH#*/}}
+unit=${{JUJU_UNIT_NAME%/*}}-${{JUJU_UNIT_NAME#*/}}
 echo "$JUJU_UNIT_NAME $event${{JUJU_REMOTE_UNIT:+ $JUJU_REMOTE_UNIT}}" >> {folder}/events
-env > "{folder}/env-$(echo "$JUJU_UNIT_NAME-$event" | tr / -)"
-for script in "{folder}/on-$event" "{folder}/on-$(echo "$JUJU_UNIT_NAME" | tr / -)-$event"; do
+env > "{folder}/env-$unit-$event"
+for script in "{folder}/on-$event" "{folder}/on-$unit-$event"; do
     if [ -e "$script" ]; then . "$script"; fi
 done
 exit 0

@@ -131,11 +131,12 @@ def test_a_subordinate_comes_and_goes_with_its_relation(
     status = settle(model)
     assert status.apps["side"].subordinate_to == ["app"]
     assert set(status.get_units("side")) == {"side/0", "side/1"}
-    sides = {
-        name: list(unit.subordinates) for name, unit in status.apps["app"].units.items()
-    }
+    sides = {name: list(unit.subordinates) for name, unit in status.apps["app"].units.items()}
     mine = sides["app/0"][0]
-    assert scripted.events(mine)[-2:] == ["host-relation-joined app/0", "host-relation-changed app/0"]
+    assert scripted.events(mine)[-2:] == [
+        "host-relation-joined app/0",
+        "host-relation-changed app/0",
+    ]
     assert scripted.environment(mine, "start")["JUJU_PRINCIPAL_UNIT"] == "app/0"
     model.remove_relation("side", "app")
     status = wait(model, lambda status: not status.apps["app"].units["app/0"].subordinates)
@@ -191,7 +192,10 @@ def test_start_runs_again_after_a_reboot(model: jubilant.Juju, scripted: Scripte
     settle(model)
     assert scripted.events("app/0")[-2:] == ["config-changed", "start"]
     scripted.on("config-changed", "")
-    scripted.on("update-status", f"[ -e {scripted.folder}/once ] || (touch {scripted.folder}/once; juju-reboot --now; sleep 60)")
+    scripted.on(
+        "update-status",
+        f"[ -e {scripted.folder}/once ] || (touch {scripted.folder}/once; juju-reboot --now; sleep 60)",
+    )
     scripted.forget()
     model.model_config({"update-status-hook-interval": "1s"})
     wait(model, lambda _: len(scripted.events("app/0")) > 1)

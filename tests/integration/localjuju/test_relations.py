@@ -108,7 +108,9 @@ def test_a_departing_unit_is_no_member_and_still_readable(
     out = scripted.folder / "out"
     run(pair, "app/1", "relation-set -r 1 last=words")
     settle(pair)
-    script = f"relation-list > {out}; relation-get last app/1 >> {out}; relation-list --app >> {out}"
+    script = (
+        f"relation-list > {out}; relation-get last app/1 >> {out}; relation-list --app >> {out}"
+    )
     scripted.on("db-relation-departed", script, unit="client/0")
     pair.remove_unit("app/1")
     settle(pair)
@@ -172,7 +174,9 @@ def test_what_each_unit_may_read(pair: jubilant.Juju) -> None:
     assert run(pair, "app/1", "relation-get -r ring:0 --app p app").stdout == "2\n"
     assert run(pair, "app/1", "relation-get -r ring:0 private-address app/0").stdout
     assert run(pair, "client/0", "relation-get -r 1 --app a app").stdout == "1\n"
-    assert run(pair, "client/0", "relation-list -r 1 --format=json").stdout == '["app/0","app/1"]\n'
+    assert (
+        run(pair, "client/0", "relation-list -r 1 --format=json").stdout == '["app/0","app/1"]\n'
+    )
     assert '"uuid"' in run(pair, "client/0", "relation-model-get -r 1 --format=json").stdout
 
 
@@ -185,7 +189,9 @@ def test_integrate_refuses_as_juju_does(pair: jubilant.Juju, scripted: Scripted)
     assert 'ambiguous relation: "app many" could refer to "app:db many:one"' in refusal(
         pair, "integrate", "app", "many"
     )
-    assert "relation client:db app:db already exists" in refusal(pair, "integrate", "app", "client")
+    assert "relation client:db app:db already exists" in refusal(
+        pair, "integrate", "app", "client"
+    )
     assert "no relations found" in refusal(pair, "integrate", "client", "many")
     assert 'application "ghost" not found' in refusal(pair, "integrate", "app", "ghost")
     assert 'application "app" has no "x" relation' in refusal(pair, "integrate", "app:x", "many")

@@ -250,7 +250,9 @@ def test_a_user_secret_is_granted_to_applications(
     assert run(model, "app/0", f"secret-get --refresh {uri} password").stdout == "two\n"
     model.cli("revoke-secret", "relay", "app")
     assert run(model, "app/0", f"secret-get {uri}").stderr == "ERROR permission denied\n"
-    assert run(model, "app/0", f"secret-set {uri} password=x").stderr == "ERROR permission denied\n"
+    assert (
+        run(model, "app/0", f"secret-set {uri} password=x").stderr == "ERROR permission denied\n"
+    )
     assert tmp_path == scripted.folder
 
 
@@ -271,9 +273,7 @@ def test_user_secrets_are_shown_and_removed(model: jubilant.Juju) -> None:
     assert 'secret "renamed" not found' in refusal(model, "show-secret", "renamed")
 
 
-def test_a_secret_from_a_file_or_standard_input(
-    model: jubilant.Juju, scripted: Scripted
-) -> None:
+def test_a_secret_from_a_file_or_standard_input(model: jubilant.Juju, scripted: Scripted) -> None:
     (scripted.folder / "pw").write_text("from file")
     uri = model.cli("add-secret", "one", f"password#file={scripted.folder}/pw").strip()
     assert model.show_secret(uri, reveal=True).content == {"password": "from file"}

@@ -35,7 +35,10 @@ def test_a_failed_hook_changes_nothing_but_status_and_log(
     assert run(model, "app/0", line).stdout == ""
     log = model.debug_log()
     assert "INFO unit.app/0.juju-log heard" in log
-    assert 'hook "config-changed" (via hook dispatching script: dispatch) failed: exit status 4' in log
+    assert (
+        'hook "config-changed" (via hook dispatching script: dispatch) failed: exit status 4'
+        in log
+    )
 
 
 def test_resolve_runs_the_hook_again(model: jubilant.Juju, scripted: Scripted) -> None:
@@ -64,7 +67,9 @@ def test_resolve_without_retry_takes_the_hook_for_done(
 
 def test_juju_retries_by_itself(model: jubilant.Juju, scripted: Scripted) -> None:
     model.model_config({"automatically-retry-hooks": True})
-    scripted.on("install", f"[ -e {scripted.folder}/once ] || {{ touch {scripted.folder}/once; exit 1; }}")
+    scripted.on(
+        "install", f"[ -e {scripted.folder}/once ] || {{ touch {scripted.folder}/once; exit 1; }}"
+    )
     model.deploy(scripted.charm("app"))
     wait(model, lambda _: "start" in scripted.events("app/0"))
     assert scripted.events("app/0")[:3] == ["install", "install", "leader-elected"]

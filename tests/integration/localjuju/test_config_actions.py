@@ -1,0 +1,212 @@
+"""Configuration, actions and exec."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import jubilant
+import pytest
+from scripted import refusal, run, settle, wait
+
+if TYPE_CHECKING:
+    from scripted import Scripted
+
+OPTIONS = {
+    "count": {"type": "int", "default": 3, "description": "How many."},
+    "empty": {"type": "string", "default": ""},
+    "flag": {"type": "boolean", "default": False},
+    "key": {"type": "secret"},
+    "name": {"type": "string"},
+    "ratio": {"type": "float"},
+}
+ACTIONS = {
+    "greet": {
+        "description": "Greet.",
+        "params": {
+            "name": {"type": "string", "default": "you"},
+            "times": {"type": "integer", "minimum": 1},
+        },
+        "required": ["times"],
+        "additionalProperties": False,
+    },
+    "look": {"description": "Look."},
+}
+
+
+@pytest.fixture
+def app(model: jubilant.Juju, scripted: Scripted) -> jubilant.Juju:
+    model.deploy(scripted.charm("app", config=OPTIONS, actions=ACTIONS))
+    settle(model)
+    scripted.forget()
+    return model
+
+
+def test_values_have_types_and_defaults(app: jubilant.Juju) -> None:
+    assert app.config("app") == {"count": 3, "empty": "", "flag": False}
+    assert run(app, "app/0", "config-get --format=json").stdout == (
+        '{"count":3,"empty":"","flag":false}\n'
+    )
+    app.config("app", {"count": 5, "flag": True, "name": "a=b", "ratio": 0.5})
+    assert app.config("app") == {
+        "count": 5,
+        "empty": "",
+        "flag": True,
+        "name": "a=b",
+        "ratio": 0.5,
+    }
+    assert app.cli("config", "app", "name") == "a=b\n"
+    assert run(app, "app/0", "config-get flag").stdout == "True\n"
+    app.config("app", reset=["count", "name"])
+    assert app.config("app")["count"] == 3
+    assert "name" not in app.config("app")
+
+
+def test_an_empty_string_is_a_value(app: jubilant.Juju) -> None:
+    app.config("app", {"name": ""})
+    settle(app)
+    assert run(app, "app/0", "config-get name --format=json").stdout == '""\n'
+    app.config("app", reset="name")
+    settle(app)
+    assert run(app, "app/0", "config-get name --format=json").stdout == "null\n"
+
+
+def test_config_changed_comes_when_a_value_differs(app: jubilant.Juju, scripted: Scripted) -> None:
+    app.config("app", {"count": 3})
+    settle(app)
+    assert scripted.events() == []
+    app.config("app", {"count": 4, "flag": True})
+    settle(app)
+    assert scripted.events() == ["app/0 config-changed"]
+
+
+def test_config_refuses_what_does_not_fit(app: jubilant.Juju) -> None:
+    for pair, words in {
+        "count=x": 'option "count" expected int, got "x"',
+        "flag=maybe": 'option "flag" expected boolean, got "maybe"',
+        "ratio=much": 'option "ratio" expected float, got "much"',
+        "ghost=1": 'unknown option "ghost"',
+        "key=hunter2": 'option "key" expected secret, got',
+    }.items():
+        answer = refusal(app, "config", "app", pair)
+        assert answer.startswith("ERROR ")
+        assert words in answer
+        assert "hunter2" not in answer
+    assert 'unknown option "ghost"' in refusal(app, "config", "app", "--reset", "ghost")
+    assert app.config("app") == {"count": 3, "empty": "", "flag": False}
+
+
+def test_config_comes_from_files(app: jubilant.Juju, scripted: Scripted) -> None:
+    (scripted.folder / "c.yaml").write_text("app: {count: 9, name: n}\n")
+    app.cli("config", "app", "--file", f"{scripted.folder}/c.yaml")
+    (scripted.folder / "text").write_text("long\ntext")
+    app.cli("config", "app", f"name=@{scripted.folder}/text")
+    assert app.config("app")["name"] == "long\ntext"
+    assert app.config("app")["count"] == 9
+
+
+def test_a_secret_option_holds_a_uri(app: jubilant.Juju) -> None:
+    uri = app.add_secret("pw", {"password": "x"})
+    app.config("app", {"key": uri})
+    assert app.config("app")["key"] == uri
+    settle(app)
+    assert run(app, "app/0", "config-get key").stdout == f"{uri}\n"
+
+
+def test_a_hook_keeps_the_configuration_it_began_with(
+    app: jubilant.Juju, scripted: Scripted
+) -> None:
+    out = scripted.folder / "out"
+    scripted.on("config-changed", f"touch {out}\n{scripted.pause('set')}config-get count >> {out}")
+    app.config("app", {"count": 4})
+    wait(app, lambda _: out.exists())
+    app.config("app", {"count": 5})
+    scripted.go("set")
+    settle(app)
+    assert scripted.text("out").split() == ["4", "5"]
+
+
+def test_an_action_takes_parameters_and_gives_results(
+    app: jubilant.Juju, scripted: Scripted
+) -> None:
+    scripted.on(
+        "greet",
+        "action-log starting; action-set a.b=$(action-get name) a.c=2 d=x\n"
+        "echo out; echo err >&2; action-get --format=json > params",
+    )
+    task = app.run("app/leader", "greet", {"times": 2, "name": "world"})
+    assert task.results == {"a": {"b": "world", "c": "2"}, "d": "x"}
+    assert (task.status, task.return_code) == ("completed", 0)
+    assert (task.stdout, task.stderr) == ("out\n", "err\n")
+    assert [line[-8:] for line in task.log] == ["starting"]
+    assert run(app, "app/0", "cat params").stdout == '{"name":"world","times":2}\n'
+    environment = scripted.environment("app/0", "greet")
+    assert environment["JUJU_ACTION_NAME"] == "greet"
+    assert environment["JUJU_ACTION_UUID"] == task.id
+    assert environment["JUJU_ACTION_TAG"] == f"action-{task.id}"
+    assert environment["JUJU_DISPATCH_PATH"] == "actions/greet"
+    assert environment["JUJU_HOOK_NAME"] == ""
+
+
+def test_an_action_fails_by_its_word_or_its_exit(app: jubilant.Juju, scripted: Scripted) -> None:
+    scripted.on("look", "action-set seen=no; action-fail 'too dark'; open-port 1")
+    with pytest.raises(jubilant.TaskError) as caught:
+        app.run("app/0", "look")
+    task = caught.value.task
+    assert (task.status, task.message, task.return_code) == ("failed", "too dark", 0)
+    assert task.results == {"seen": "no"}
+    scripted.on("look", "open-port 2; exit 3")
+    with pytest.raises(jubilant.TaskError) as caught:
+        app.run("app/0", "look")
+    task = caught.value.task
+    assert (task.status, task.message, task.return_code) == ("failed", "exit status 3", 3)
+    assert settle(app).apps["app"].units["app/0"].open_ports == ["1/tcp"]
+
+
+def test_what_cannot_run_is_refused(app: jubilant.Juju) -> None:
+    for params, words in (
+        ({}, '(root) : "times" property is missing and required, given {}'),
+        ({"times": "x"}, '(root).times : must be of type integer, given "x"'),
+        ({"times": 0}, "(root).times : must be greater than or equal to 1, given 0"),
+        ({"times": 1, "more": 1}, '(root) : additional property "more" is not allowed'),
+    ):
+        with pytest.raises(jubilant.CLIError) as caught:
+            app.run("app/0", "greet", params)
+        assert words in caught.value.stderr
+    for unit, action in (("app/0", "ghost"), ("app/9", "look")):
+        with pytest.raises(ValueError, match="not found"):
+            app.run(unit, action)
+
+
+def test_people_read_the_results(app: jubilant.Juju, scripted: Scripted) -> None:
+    scripted.on("greet", "action-log on it; action-set greeting=hello; echo done")
+    stdout = app.cli("run", "app/0", "greet", "times=1")
+    assert stdout.splitlines()[0].endswith("on it")
+    assert stdout.splitlines()[1:] == ["done", "greeting: hello", ""]
+    task_id = str(app.run("app/0", "greet", {"times": 1}).id)
+    assert "greeting: hello" in app.cli("show-task", task_id)
+
+
+def test_run_gives_up_waiting(app: jubilant.Juju, scripted: Scripted) -> None:
+    scripted.on("look", scripted.pause("seen"))
+    with pytest.raises(TimeoutError):
+        app.run("app/0", "look", wait=0.1)
+    scripted.go("seen")
+    settle(app)
+
+
+def test_exec_runs_in_the_charms_folder_in_a_hooks_context(app: jubilant.Juju) -> None:
+    task = app.exec("pwd; echo $JUJU_CONTEXT_ID; is-leader", unit="app/0")
+    folder, context, leader = task.stdout.split()
+    assert folder.endswith("unit-app-0/charm")
+    assert context.startswith("app/0-run-commands-")
+    assert leader == "True"
+    assert app.exec("echo", "two words", "$HOME", unit="app/0").stdout == "two words $HOME\n"
+    failed = run(app, "app/0", "echo out; echo err >&2; exit 7")
+    assert (failed.return_code, failed.stdout, failed.stderr) == (7, "out\n", "err\n")
+
+
+def test_a_context_ends_with_its_hook(app: jubilant.Juju, scripted: Scripted) -> None:
+    line = f"(sleep 0.3; is-leader) > {scripted.folder}/late 2>&1 &"
+    app.exec(line, unit="app/0")
+    wait(app, lambda _: "ERROR" in scripted.text("late"))
+    assert scripted.text("late") == "ERROR bad request: the hook of this context has ended"

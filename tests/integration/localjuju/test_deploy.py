@@ -1,0 +1,175 @@
+"""Deploying charms, and the surroundings in which they run."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+import stat
+import sys
+import time
+import zipfile
+from typing import TYPE_CHECKING
+
+import jubilant
+import pytest
+from scripted import gone, refusal, run, settle, wait
+
+if TYPE_CHECKING:
+    from scripted import Scripted
+
+
+def zipped(charm: pathlib.Path) -> pathlib.Path:
+    """Pack a charm folder as charmcraft does: with modes, and with old times."""
+    packed = charm.with_suffix(".charm")
+    with zipfile.ZipFile(packed, "w") as archive:
+        for path in sorted(charm.rglob("*")):
+            entry = zipfile.ZipInfo(path.relative_to(charm).as_posix(), (2001, 1, 1, 0, 0, 0))
+            entry.external_attr = path.lstat().st_mode << 16
+            content = os.readlink(path).encode() if path.is_symlink() else path.read_bytes()
+            archive.writestr(entry, content)
+    return packed
+
+
+def test_a_packed_charm_keeps_modes_and_links_but_no_times(
+    model: jubilant.Juju, scripted: Scripted
+) -> None:
+    charm = scripted.charm("app")
+    (charm / "tool").write_text("#!/bin/sh\necho tool\n")
+    (charm / "tool").chmod(0o755)
+    (charm / "link").symlink_to("tool")
+    before = time.time() - 60
+    model.deploy(zipped(charm))
+    settle(model)
+    assert run(model, "app/0", "./link").stdout == "tool\n"
+    folder = pathlib.Path(scripted.environment("app/0", "start")["JUJU_CHARM_DIR"])
+    assert stat.S_IMODE((folder / "metadata.yaml").stat().st_mode) == 0o644
+    assert (folder / "tool").stat().st_mtime > before
+
+
+def test_a_charm_runs_in_the_environment_of_juju(
+    model: jubilant.Juju, scripted: Scripted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SURPRISE", "leaks")
+    model.deploy(scripted.charm("app"))
+    settle(model)
+    environment = scripted.environment("app/0", "install")
+    folder = pathlib.Path(environment["JUJU_CHARM_DIR"])
+    assert folder.parts[-3:] == ("agents", "unit-app-0", "charm")
+    assert environment["CHARM_DIR"] == environment["PWD"] == str(folder)
+    assert environment["JUJU_DISPATCH_PATH"] == "hooks/install"
+    assert environment["JUJU_HOOK_NAME"] == "install"
+    assert environment["JUJU_MODEL_NAME"] == model.model
+    assert environment["JUJU_MODEL_UUID"] == model.show_model().model_uuid
+    assert environment["JUJU_UNIT_NAME"] == "app/0"
+    assert environment["JUJU_MACHINE_ID"] == "0"
+    assert environment["JUJU_VERSION"].startswith("3.6.")
+    assert environment["DEBIAN_FRONTEND"] == "noninteractive"
+    assert environment["LANG"] == "C.UTF-8"
+    own = {"SURPRISE", "HOME", "PYTHONPATH", "VIRTUAL_ENV", "LOCALJUJU_DATA", "JUJU_RELATION"}
+    assert not own & set(environment)
+
+
+def test_python3_is_the_controllers_without_its_environment(
+    model: jubilant.Juju, scripted: Scripted
+) -> None:
+    model.deploy(scripted.charm("app"))
+    line = (
+        "python3 -c 'import sys; print(sys.prefix)';"
+        'mkdir -p venv/bin; ln -s "$(command -v python3)" venv/bin/python;'
+        "echo 'include-system-site-packages = false' > venv/pyvenv.cfg;"
+        "venv/bin/python -c 'import sys, json; print(sys.prefix)'"
+    )
+    first, second = run(model, "app/0", line).stdout.split()
+    assert first == sys.base_prefix
+    assert second.endswith("unit-app-0/charm/venv")
+
+
+def test_a_charm_of_old_has_hooks_without_dispatch(
+    model: jubilant.Juju, scripted: Scripted
+) -> None:
+    charm = scripted.charm("app")
+    (charm / "hooks").mkdir()
+    (charm / "dispatch").rename(charm / "hooks" / "start")
+    model.deploy(charm)
+    settle(model)
+    assert scripted.events("app/0") == ["start"]
+
+
+def test_metadata_may_stand_in_charmcraft_yaml(model: jubilant.Juju, scripted: Scripted) -> None:
+    charm = scripted.charm("app")
+    (charm / "metadata.yaml").unlink()
+    (charm / "charmcraft.yaml").write_text(
+        "name: modern\nconfig: {options: {n: {type: int, default: 7}}}\n"
+        "actions: {look: {description: Look.}}\nprovides: {db: {interface: db}}\n"
+    )
+    model.deploy(charm)
+    assert model.config("modern") == {"n": 7}
+    assert "look" in model.cli("actions", "modern")
+
+
+def test_deploy_refuses_as_juju_does(model: jubilant.Juju, scripted: Scripted) -> None:
+    charm = scripted.charm("app", config={"n": {"type": "int"}})
+    assert "is no path" in refusal(model, "deploy", "app")
+    assert "no charm was found" in refusal(model, "deploy", "./nowhere")
+    assert 'invalid application name "App"' in refusal(model, "deploy", str(charm), "App")
+    assert 'unknown option "m"' in refusal(model, "deploy", str(charm), "--config", "m=1")
+    assert 'option "n" expected int, got "x"' in refusal(
+        model, "deploy", str(charm), "--config", "n=x"
+    )
+    assert 'unrecognized resource "r"' in refusal(
+        model, "deploy", str(charm), "--resource", f"r={charm}/metadata.yaml"
+    )
+    assert "option provided but not defined: --to" in refusal(
+        model, "deploy", str(charm), "--to", "0"
+    )
+    model.deploy(charm)
+    assert "application already exists" in refusal(model, "deploy", str(charm))
+    (charm / "dispatch").unlink()
+    assert "has no hooks nor dispatch file" in refusal(model, "deploy", str(charm), "other")
+    (charm / "broken.charm").write_text("no zip")
+    assert "not a zip file" in refusal(model, "deploy", f"{charm}/broken.charm")
+
+
+def test_resources_are_read_by_their_path(model: jubilant.Juju, scripted: Scripted) -> None:
+    charm = scripted.charm("app", resources={"data": {"type": "file", "filename": "data.txt"}})
+    (scripted.folder / "data.txt").write_text("content")
+    model.deploy(charm, resources={"data": f"{scripted.folder}/data.txt"})
+    assert run(model, "app/0", 'cat "$(resource-get data)"').stdout == "content\n"
+
+
+def test_trust_opens_the_clouds_credentials(model: jubilant.Juju, scripted: Scripted) -> None:
+    model.deploy(scripted.charm("app"))
+    settle(model)
+    assert run(model, "app/0", "credential-get").return_code == 1
+    model.trust("app")
+    settle(model)
+    assert run(model, "app/0", "credential-get").return_code == 0
+    assert scripted.events("app/0")[-1] == "config-changed"
+
+
+def test_a_refresh_must_keep_what_is_related(model: jubilant.Juju, scripted: Scripted) -> None:
+    db = {"db": {"interface": "db"}}
+    charm = scripted.charm("app", provides=db)
+    model.deploy(charm)
+    model.deploy(scripted.charm("client", requires=db))
+    model.integrate("app", "client")
+    scripted.charm("app")
+    assert 'would break relation "client:db app:db"' in refusal(
+        model, "refresh", "app", "--path", str(charm)
+    )
+    assert "name differs" in refusal(
+        model, "refresh", "app", "--path", f"{scripted.folder}/client"
+    )
+
+
+def test_daemons_outlive_their_hook_and_end_with_their_machine(
+    model: jubilant.Juju, scripted: Scripted
+) -> None:
+    scripted.on("start", f"setsid sleep 300 & echo $! > {scripted.folder}/pid")
+    model.deploy(scripted.charm("app"))
+    settle(model)
+    process = pathlib.Path("/proc", scripted.text("pid"))
+    assert process.exists()
+    model.remove_application("app")
+    gone(model, "app")
+    wait(model, lambda _: not process.exists())

@@ -1,0 +1,37 @@
+"""The repository agrees with itself."""
+
+from __future__ import annotations
+
+import pathlib
+import re
+import subprocess
+import sys
+
+import pytest
+
+ROOT = pathlib.Path(__file__).parents[2]
+EXPORT = "export --quiet --frozen --no-dev --no-emit-project --no-hashes --no-annotate --no-header"
+
+
+@pytest.mark.parametrize("project", [".", "charms/smtp-sink"])
+def test_requirements_are_what_the_lock_says(project: str) -> None:
+    folder = ROOT / project
+    uv = pathlib.Path(sys.executable).parent / "uv"
+
+    exported = subprocess.run(
+        [uv, *EXPORT.split(), "--offline"], cwd=folder, check=True, capture_output=True, text=True
+    )
+
+    assert (folder / "requirements.txt").read_text() == exported.stdout, "run make requirements"
+
+
+def test_every_link_of_the_documentation_leads_to_a_file() -> None:
+    pages = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("charms/*/*.md")]
+    links = [
+        (page, link)
+        for page in pages
+        for link in re.findall(r"\]\((?!http)([^)#]+)", page.read_text())
+    ]
+
+    assert links
+    assert [(page, link) for page, link in links if not (page.parent / link).exists()] == []
