@@ -28,6 +28,8 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from localjuju import charm
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
@@ -49,24 +51,6 @@ PYTHONPATH=$charm/lib:$charm/src exec "$python" "$charm/src/charm.py"
 """
 _FILES = ("LICENSE", "README.md", "actions.yaml", "config.yaml", "metadata.yaml")
 _FOLDERS = ("lib", "src")
-_METADATA = (
-    "assumes",
-    "charm-user",
-    "containers",
-    "description",
-    "devices",
-    "extra-bindings",
-    "name",
-    "peers",
-    "provides",
-    "requires",
-    "resources",
-    "storage",
-    "subordinate",
-    "summary",
-    "terms",
-)
-_PYVENV = "home = /usr/bin\ninclude-system-site-packages = false\n"
 
 
 class PackError(Exception):
@@ -158,20 +142,8 @@ def _walk(path: pathlib.Path) -> Iterator[pathlib.Path]:
 
 def _written(project: pathlib.Path, settings: dict[str, Any]) -> dict[str, str]:
     """The files that charmcraft writes: dispatch, the manifest, and what it splits out."""
-    metadata = {key: settings[key] for key in _METADATA if key in settings}
-    if "title" in settings:
-        metadata["display-name"] = settings["title"]
-    split = {
-        "actions.yaml": settings.get("actions"),
-        "config.yaml": settings.get("config"),
-        "metadata.yaml": metadata,
-    }
-    texts = {
-        name: yaml.safe_dump(content, sort_keys=False)
-        for name, content in split.items()
-        if content and not (project / name).exists()
-    }
     manifest: dict[str, Any] = {"analysis": {"attributes": []}, "bases": _bases(settings)}
+    texts = charm.split_project(project, settings)
     return texts | {"dispatch": _DISPATCH, "manifest.yaml": yaml.safe_dump(manifest)}
 
 
@@ -246,7 +218,6 @@ def _find_uv() -> str | None:
 def _pack_environment(site: pathlib.Path, packed: pathlib.Path) -> None:
     version = f"python{sys.version_info.major}.{sys.version_info.minor}"
     with zipfile.ZipFile(packed, "w") as archive:
-        _add(archive, "venv/pyvenv.cfg", _PYVENV.encode(), executable=False)
         for path in sorted(one for one in site.rglob("*") if one.is_file()):
             if path.name not in (".lock", "direct_url.json", "INSTALLER", "REQUESTED"):
                 name = f"venv/lib/{version}/site-packages/{path.relative_to(site).as_posix()}"

@@ -10,6 +10,7 @@ import tempfile
 from typing import TYPE_CHECKING
 
 import pytest
+
 from staging import Staging
 
 if TYPE_CHECKING:

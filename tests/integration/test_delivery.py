@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import jubilant
 import pytest
+
 from staging import Message, Sink, Staging
 
 PASSWORD = "correct-horse-battery"

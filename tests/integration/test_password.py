@@ -6,6 +6,7 @@ import json
 
 import jubilant
 import pytest
+
 from staging import INTEGRATOR, Sink, Staging
 
 OLD_PASSWORD = "old-battery-staple"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import yaml
+
 from staging import INTEGRATOR, Sink, Staging
 
 if TYPE_CHECKING:
@@ -111,4 +112,15 @@ def test_the_published_id_of_a_user_secret_changes_once(staging: Staging, sink: 
     staging.settle()
 
     assert before != after == published_id(staging)
+    assert staging.send(requirer(staging)) == sink.newest().subject
+
+
+def test_a_refresh_to_the_same_charm_changes_nothing(staging: Staging, sink: Sink) -> None:
+    staging.configure(password=PASSWORD)
+    refresh(staging, sink)
+    before = published_id(staging)
+
+    refresh(staging, sink)
+
+    assert published_id(staging) == before
     assert staging.send(requirer(staging)) == sink.newest().subject

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import jubilant
 import pytest
+
 from staging import INTEGRATOR, Sink, Staging
 
 PASSWORD = "correct-horse-battery"

@@ -8,6 +8,7 @@ import shutil
 import socket
 
 import ops
+
 from smtp_sink import certificates, messages, results, service, settings, state
 
 _START_SECONDS = 10.0

@@ -8,6 +8,7 @@ import pytest
 sys.path.append(str(pathlib.Path(__file__).parents[3] / "charms/smtp-sink/src"))
 
 import sink_running
+
 from smtp_sink import state
 
 

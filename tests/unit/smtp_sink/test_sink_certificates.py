@@ -5,6 +5,7 @@ import stat
 
 import pytest
 import sink_running
+
 from smtp_sink import certificates
 
 HOSTS = {"localhost", "127.0.0.1", "::1", "mail_1.example.com"}

@@ -13,6 +13,7 @@ import sink_running
 import yaml
 from cryptography import x509
 from ops import testing
+
 from smtp_sink import messages, processes, service, state
 
 ROOT = sink_running.SOURCE.parent

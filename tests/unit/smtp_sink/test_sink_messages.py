@@ -6,6 +6,7 @@ import pathlib
 import hypothesis
 import pytest
 from hypothesis import strategies
+
 from smtp_sink import messages, results
 
 ENVELOPE = messages.Envelope(

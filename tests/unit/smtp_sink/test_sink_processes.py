@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 import sink_running
+
 from smtp_sink import processes
 
 STUBBORN = """

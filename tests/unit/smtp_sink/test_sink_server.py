@@ -12,6 +12,7 @@ import hypothesis
 import pytest
 import sink_running
 from hypothesis import strategies
+
 from smtp_sink import messages, processes, server, state
 
 USER = "postmaster"

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 import sink_running
+
 from smtp_sink import processes, service, state, supervisor
 
 START = """

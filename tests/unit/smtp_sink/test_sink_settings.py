@@ -1,4 +1,5 @@
 import pytest
+
 from smtp_sink import settings, state
 
 NO_ADDRESS = (
