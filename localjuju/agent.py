@@ -1,11 +1,13 @@
 """The agent of a model: one thread that runs its units' hooks, one at a time.
 
 Hooks of different units run in parallel in Juju. One after the other is a schedule that Juju may
-choose as well, and it makes a run repeatable: units take turns.
+choose as well, and it makes a run repeatable: units take turns. Another order that Juju may choose
+comes with the model's configuration ``localjuju-seed``; the same seed gives the same order.
 """
 
 from __future__ import annotations
 
+import random
 import threading
 import traceback
 from typing import TYPE_CHECKING
@@ -14,6 +16,9 @@ from localjuju import hooks, life, model, uniter
 
 if TYPE_CHECKING:
     from localjuju.model import Model, Unit
+
+SEED = "localjuju-seed"
+"""The key of a model's configuration whose value shuffles the turns of its units."""
 
 
 class Agent(threading.Thread):
@@ -30,6 +35,7 @@ class Agent(threading.Thread):
         self._where = where
         self._last = ""
         self._stopping = False
+        self._random: random.Random | None = None
 
     def run(self) -> None:
         """Run operations until the model is stopped."""
@@ -48,9 +54,14 @@ class Agent(threading.Thread):
         """Put a unit into error whose operation localjuju itself could not run."""
         problem = "localjuju failed: see .controller/log"
         with self._where.lock:
-            hook = unit.local.running
-            uniter.fail(unit, hook if isinstance(hook, model.Hook) else model.Hook("", "run"))
+            operation = unit.local.running
             self._where.write_log(unit.tag, "ERROR", "localjuju", problem)
+            if isinstance(operation, model.Task):
+                operation.status, operation.message = "error", problem
+                operation.completed = model.now()
+            else:
+                install = model.Hook("install", "install")
+                uniter.fail(unit, operation if isinstance(operation, model.Hook) else install)
 
     def stop(self) -> None:
         """Stop at once: a running hook is killed, none follows."""
@@ -77,8 +88,11 @@ class Agent(threading.Thread):
         return None
 
     def _in_turn(self) -> list[Unit]:
-        """The units, beginning after the one that ran last."""
+        """The units, beginning after the one that ran last, or as the model's seed has it."""
         units = list(self._where.units.values())
+        if seed := self._where.config.get(SEED):
+            self._random = self._random or random.Random(seed)  # noqa: S311 - no cryptography
+            return self._random.sample(units, len(units))
         names = [unit.name for unit in units]
         start = names.index(self._last) + 1 if self._last in names else 0
         return units[start:] + units[:start]

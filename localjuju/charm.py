@@ -19,6 +19,23 @@ Value = bool | int | float | str
 """A value of a charm's configuration."""
 
 _Loader: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_METADATA = (
+    "assumes",
+    "charm-user",
+    "containers",
+    "description",
+    "devices",
+    "extra-bindings",
+    "name",
+    "peers",
+    "provides",
+    "requires",
+    "resources",
+    "storage",
+    "subordinate",
+    "summary",
+    "terms",
+)
 _NOT_CHARM = {".bzr", ".git", ".hg", ".ropeproject", ".svn", ".tox", "__pycache__"}
 _ROLES = {"peers": "peer", "provides": "provider", "requires": "requirer"}
 _SECRET = re.compile(r"secret:(//[0-9a-f-]{36}/)?[0-9a-v]{20}")
@@ -92,6 +109,8 @@ def load(source: pathlib.Path, folder: pathlib.Path, revision: int) -> Charm:
     """
     if source.is_dir():
         shutil.copytree(source, folder, symlinks=True, ignore=_ignored, copy_function=shutil.copy)
+        for name, text in split_project(folder, _yaml(folder / "charmcraft.yaml")).items():
+            (folder / name).write_text(text)
     elif source.is_file():
         _unzip(source, folder)
     else:
@@ -117,6 +136,31 @@ def install(charm: Charm, target: pathlib.Path, old: Charm | None = None) -> Non
         destination.parent.mkdir(parents=True, exist_ok=True)
         destination.unlink(missing_ok=True)
         shutil.copy(charm.path / name, destination, follow_symlinks=False)
+
+
+def split_project(project: pathlib.Path, settings: dict[str, Any]) -> dict[str, str]:
+    """The files that charmcraft splits out of ``charmcraft.yaml``, where the project has none.
+
+    Args:
+        project: the charm project's folder.
+        settings: the content of its ``charmcraft.yaml``.
+
+    Returns:
+        The files' texts by their names.
+    """
+    metadata = {key: settings[key] for key in _METADATA if key in settings}
+    if "title" in settings:
+        metadata["display-name"] = settings["title"]
+    split = {
+        "actions.yaml": settings.get("actions"),
+        "config.yaml": settings.get("config"),
+        "metadata.yaml": metadata,
+    }
+    return {
+        name: yaml.safe_dump(content, sort_keys=False)
+        for name, content in split.items()
+        if content and not (project / name).exists()
+    }
 
 
 def parse_option(option: Option, text: str) -> Value:
@@ -200,15 +244,13 @@ def _extract(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, folder: pathlib.P
 
 
 def _read(source: pathlib.Path, folder: pathlib.Path, revision: int) -> Charm:
-    project = _yaml(folder / "charmcraft.yaml")
-    metadata = _yaml(folder / "metadata.yaml") or project
+    metadata = _yaml(folder / "metadata.yaml")
     if "name" not in metadata:
         raise errors.JujuError(f'invalid charm "{source}": no metadata with a name')
     if not (folder / "dispatch").is_file() and not (folder / "hooks").is_dir():
         raise errors.JujuError(f'invalid charm "{source}": has no hooks nor dispatch file')
-    config = _yaml(folder / "config.yaml") or _mapping(project, "config")
-    actions = _yaml(folder / "actions.yaml") or _mapping(project, "actions")
-    options = _mapping(config, "options")
+    actions = _yaml(folder / "actions.yaml")
+    options = _mapping(_yaml(folder / "config.yaml"), "options")
     return Charm(
         name=str(metadata["name"]),
         path=folder,

@@ -110,7 +110,8 @@ def _explain(log: str) -> None:
 
 
 def _ask(connection: socket.socket, words: list[str]) -> int:
-    stdin = sys.stdin.buffer.read() if "-" in words or "--file=-" in words else b""
+    own = words[: words.index("--")] if "--" in words else words
+    stdin = sys.stdin.buffer.read() if "-" in own or "--file=-" in own else b""
     default_model = os.environ.get("JUJU_MODEL", "")
     fields = [b"", os.fsencode(os.getcwd()), stdin, default_model.encode()]  # noqa: PTH109
     try:

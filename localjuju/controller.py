@@ -21,6 +21,7 @@ import fcntl
 import os
 import pathlib
 import re
+import select
 import shutil
 import signal
 import socket
@@ -65,13 +66,18 @@ class Controller:
         self.models: dict[str, Model] = {}
         self.current = ""
         self._agents: dict[str, agent.Agent] = {}
+        self._ending = False
         self._ended = threading.Event()
+        self._wake, self._waker = os.pipe()
         self._runtime = pathlib.Path(tempfile.mkdtemp(prefix="localjuju-"))
         own = folder / _OWN
         self.site = hooks.Site(self._runtime / "socket", own / "tools", own / "programs")
 
     def prepare(self) -> None:
         """Clear what a killed controller left, and lay out the directory."""
+        with contextlib.suppress(OSError):
+            old = pathlib.Path((self.folder / _OWN / "socket").read_text())
+            shutil.rmtree(old.parent)
         for left in self.folder.iterdir():
             if left.name != _OWN:
                 processes.kill_within(left)
@@ -146,8 +152,9 @@ class Controller:
 
     def shut_down(self) -> None:
         """End all models and remove all files; the process ends after its last answer."""
-        if self._ended.is_set():
+        if self._ending:
             return
+        self._ending = True
         for where in list(self.models.values()):
             self._end_model(where)
         shutil.rmtree(self._runtime, ignore_errors=True)
@@ -157,6 +164,7 @@ class Controller:
             with contextlib.suppress(OSError):
                 self.folder.rmdir()
         self._ended.set()
+        os.write(self._waker, b"1")
 
     def _end_model(self, where: Model) -> None:
         worker = self._agents.pop(where.name, None)
@@ -185,19 +193,13 @@ class Controller:
             pointer.with_suffix(".new").rename(pointer)
             os.write(ready, b"1")
             os.close(ready)
-            listener.settimeout(_LOOK)
             while not self._ended.is_set():
-                self._accept(listener)
-
-    def _accept(self, listener: socket.socket) -> None:
-        try:
-            connection, _ = listener.accept()
-        except TimeoutError:
-            if not (self.folder / _OWN).exists() and not self._ended.is_set():
-                self.shut_down()
-            return
-        connection.settimeout(None)
-        threading.Thread(target=self._answer, args=(connection,)).start()
+                readable, _, _ = select.select([listener, self._wake], [], [], _LOOK)
+                if listener in readable:
+                    connection, _ = listener.accept()
+                    threading.Thread(target=self._answer, args=(connection,)).start()
+                elif not (self.folder / _OWN).exists():
+                    self.shut_down()
 
     def _answer(self, connection: socket.socket) -> None:
         with connection, contextlib.suppress(OSError, EOFError):
@@ -211,6 +213,8 @@ class Controller:
 
     def _run(self, fields: list[bytes]) -> tuple[int, str, str]:
         """Run a command of a person, or a hook command where a context is named."""
+        if self._ending:
+            return 1, "", "ERROR the controller is ending\n"
         context_id, folder, stdin, *words = fields
         arguments = [os.fsdecode(word) for word in words]
         if not context_id:

@@ -19,7 +19,7 @@ class HookRun:
         milliseconds: how long the process ran.
         exit_code: the exit code; 128 + N for the end by signal N.
         commands: the hook commands in order, each with its arguments; of what a command sets, the
-            keys alone, and of ``juju-log`` no message.
+            keys alone, and of ``juju-log`` and ``action-log`` no message.
     """
 
     unit: str

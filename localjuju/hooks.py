@@ -28,6 +28,7 @@ _BEFORE = {
     "stop": Status("maintenance", "stopping charm software"),
 }
 _REDACTED = {"action-set", "relation-set", "secret-add", "secret-set", "state-set"}
+_SILENT = {"action-log", "juju-log"}
 _SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/snap/bin"
 
 
@@ -59,8 +60,8 @@ def run(site: Site, where: Model, unit: Unit, operation: uniter.Operation) -> No
 
 def redacted(name: str, arguments: list[str]) -> list[str]:
     """A hook command for the log: of what it sets, the keys alone; of a message, nothing."""
-    if name == "juju-log":
-        return [name, *(word for word in arguments[:2] if word.startswith("-") or word.isupper())]
+    if name in _SILENT:
+        return [name]
     if name not in _REDACTED:
         return [name, *arguments]
     return [name, *(word.partition("=")[0] if _is_setting(word) else word for word in arguments)]

@@ -37,7 +37,7 @@ _DATE = (1980, 1, 1, 0, 0, 0)
 _DISPATCH = """\
 #!/bin/sh
 # Run the charm in its own environment. The interpreter is the machine's and is linked at the first
-# run, because a charm travels without one.
+# run, because a charm travels without one; no refresh brings another.
 charm=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
 python=$charm/venv/bin/python
 if [ ! -x "$python" ]; then
@@ -49,6 +49,8 @@ if [ ! -x "$python" ]; then
 fi
 PYTHONPATH=$charm/lib:$charm/src exec "$python" "$charm/src/charm.py"
 """
+_ENVIRONMENT = "2"
+"""Counts the changes of how an environment is packed; the cache does not mix them."""
 _FILES = ("LICENSE", "README.md", "actions.yaml", "config.yaml", "metadata.yaml")
 _FOLDERS = ("lib", "src")
 
@@ -163,7 +165,7 @@ def _environment(requirements: pathlib.Path, cache: pathlib.Path) -> pathlib.Pat
     """The packed environment of some requirements, from the cache or built now."""
     if not requirements.is_file():
         raise PackError(f"{requirements} does not exist: name the file with --requirements")
-    facts = (requirements.read_text(), sys.version, platform.machine(), _DISPATCH, __version__)
+    facts = (requirements.read_text(), sys.version, platform.machine(), _ENVIRONMENT)
     digest = hashlib.sha256("\0".join(facts).encode()).hexdigest()
     packed = cache / f"{digest[:32]}.zip"
     if packed.exists():
@@ -182,10 +184,6 @@ def _environment(requirements: pathlib.Path, cache: pathlib.Path) -> pathlib.Pat
         _pack_environment(site, draft)
         draft.replace(packed)
     return packed
-
-
-__version__ = "1"
-"""Counts the changes of what a packed environment holds."""
 
 
 def _install(requirements: pathlib.Path, site: pathlib.Path) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from localjuju import errors, flags, model, output, status
-from localjuju.commands.registry import FORMAT, MODEL, Call, command
+from localjuju import agent, errors, faults, flags, model, output, status
+from localjuju.commands.registry import COMMANDS, FORMAT, MODEL, Call, Handler, command
 
 if TYPE_CHECKING:
     from localjuju.model import Model
@@ -16,6 +16,7 @@ _DEFAULTS = {
     "logging-config": "<root>=INFO",
     "update-status-hook-interval": "5m",
 }
+_OWN = (agent.SEED, faults.KEY)
 _NO_PROMPT = {"y,no-prompt": flags.BOOL}
 
 
@@ -142,6 +143,17 @@ def kill_controller(call: Call) -> None:
     call.stderr += "All models reclaimed, cleaning up controller machines\n"
 
 
+@command("help", {}, "--help", "-h")
+def show_help(_call: Call) -> str:
+    """List the commands."""
+    lines = [f"  {name:24}{_first_line(handler)}\n" for name, (handler, *_) in COMMANDS.items()]
+    return "The commands of Juju that localjuju knows:\n\n" + "".join(sorted(lines))
+
+
+def _first_line(handler: Handler) -> str:
+    return (handler.__doc__ or "").partition("\n")[0]
+
+
 @command("model-config", FORMAT | MODEL | {"file": flags.TEXT, "reset": flags.LIST})
 def model_config(call: Call) -> str | None:
     """Show the model's configuration, one value of it, or set and reset values."""
@@ -178,7 +190,9 @@ def _config_values(where: Model) -> dict[str, dict[str, Any]]:
 def _set_config(call: Call, where: Model, key: str, value: str) -> None:
     if key == "update-status-hook-interval":
         flags.duration(value)
-    if key not in _DEFAULTS:
+    if key == faults.KEY:
+        faults.check(value)
+    if key not in (*_DEFAULTS, *_OWN):
         call.stderr += (
             f'WARNING key "{key}" is not defined in the current model configuration: '
             "possible misspelling\n"

@@ -7,7 +7,7 @@ import pathlib
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from localjuju import errors, flags, hooks, output, secret_store
+from localjuju import errors, faults, flags, hooks, output, secret_store
 from localjuju.context import Context
 
 if TYPE_CHECKING:
@@ -88,6 +88,7 @@ def run(
     context.commands.append(hooks.redacted(name, arguments))
     handler, spec = COMMANDS[name]
     try:
+        faults.strike(context)
         call = Call(flags.parse(arguments, spec), stdin, pathlib.Path(folder))
         return 0, handler(context, call) or "", ""
     except errors.JujuError as error:

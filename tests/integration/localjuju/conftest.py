@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import os
-import pathlib
 import sys
 from typing import TYPE_CHECKING
 
 import jubilant
 import pytest
-from scripted import Scripted
+from scripted import JUJU, Scripted
 
 if TYPE_CHECKING:
+    import pathlib
     from collections.abc import Iterator
-
-JUJU = pathlib.Path(__file__).parents[3] / "localjuju" / "bin" / "juju"
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -29,12 +27,18 @@ def localjuju(controller: None) -> Iterator[None]:
 
 @pytest.fixture
 def model(request: pytest.FixtureRequest) -> Iterator[jubilant.Juju]:
-    """A model of its own for each test, in which a failed hook waits for `resolve`."""
+    """A model of its own for each test, in which a failed hook waits for `resolve`.
+
+    A failure shows the model's log.
+    """
     juju = jubilant.Juju(cli_binary=JUJU)
     name = request.node.name.partition("[")[0].replace("_", "-")
     juju.add_model(name, config={"automatically-retry-hooks": False})
     try:
+        failed = request.session.testsfailed
         yield juju
+        if request.session.testsfailed > failed:
+            sys.stderr.write(juju.debug_log(limit=100))
     finally:
         juju.destroy_model(name, force=True)
 

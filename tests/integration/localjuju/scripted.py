@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import pathlib
 import subprocess
+import time
 from typing import TYPE_CHECKING, Any
 
 import jubilant
 import yaml
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
+
+JUJU = pathlib.Path(__file__).parents[3] / "localjuju" / "bin" / "juju"
 
 DISPATCH = """\
 #!/bin/sh
@@ -35,7 +39,7 @@ class Scripted:
     def __init__(self, folder: pathlib.Path) -> None:
         self.folder = folder
 
-    def charm(self, name: str, **files: Mapping[str, Any]) -> pathlib.Path:
+    def charm(self, name: str, **files: Any) -> pathlib.Path:
         """Write a charm; `config` and `actions` are files of their own, the rest is metadata."""
         charm = self.folder / name
         charm.mkdir(exist_ok=True)
@@ -114,3 +118,20 @@ def refusal(juju: jubilant.Juju, *arguments: str) -> str:
     done = subprocess.run(command, check=False, capture_output=True, text=True)
     assert done.returncode, done.stdout
     return done.stderr
+
+
+def ends(process: int) -> bool:
+    """Wait for the end of a process."""
+    deadline = time.monotonic() + 20
+    while not has_ended(process) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return has_ended(process)
+
+
+def has_ended(process: int) -> bool:
+    """Whether a process has ended, be it that nobody has asked for its exit code yet."""
+    with contextlib.suppress(OSError):
+        return (
+            pathlib.Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+        )
+    return True

@@ -10,11 +10,11 @@ import time
 import zipfile
 from typing import TYPE_CHECKING
 
-import jubilant
-import pytest
-from scripted import gone, refusal, run, settle, wait
+from scripted import ends, gone, has_ended, refusal, run, settle
 
 if TYPE_CHECKING:
+    import jubilant
+    import pytest
     from scripted import Scripted
 
 
@@ -25,7 +25,7 @@ def zipped(charm: pathlib.Path) -> pathlib.Path:
         for path in sorted(charm.rglob("*")):
             entry = zipfile.ZipInfo(path.relative_to(charm).as_posix(), (2001, 1, 1, 0, 0, 0))
             entry.external_attr = path.lstat().st_mode << 16
-            content = os.readlink(path).encode() if path.is_symlink() else path.read_bytes()
+            content = os.fsencode(path.readlink()) if path.is_symlink() else path.read_bytes()
             archive.writestr(entry, content)
     return packed
 
@@ -168,8 +168,8 @@ def test_daemons_outlive_their_hook_and_end_with_their_machine(
     scripted.on("start", f"setsid sleep 300 & echo $! > {scripted.folder}/pid")
     model.deploy(scripted.charm("app"))
     settle(model)
-    process = pathlib.Path("/proc", scripted.text("pid"))
-    assert process.exists()
+    process = int(scripted.text("pid"))
+    assert not has_ended(process)
     model.remove_application("app")
     gone(model, "app")
-    wait(model, lambda _: not process.exists())
+    assert ends(process)

@@ -6,13 +6,11 @@ import os
 import pathlib
 import signal
 import subprocess
-import time
 from typing import TYPE_CHECKING
 
 import jubilant
 import pytest
-from conftest import JUJU
-from scripted import gone, refusal, run, settle, wait
+from scripted import JUJU, ends, gone, refusal, run, settle, wait
 
 import localjuju
 
@@ -129,7 +127,7 @@ def test_a_model_is_destroyed_in_the_middle_of_a_hook(
     other.deploy(scripted.charm("app"))
     wait(other, lambda _: (scripted.folder / "pid").exists())
     other.destroy_model("interrupted", force=True)
-    assert not pathlib.Path("/proc", scripted.text("pid")).exists()
+    assert ends(int(scripted.text("pid")))
     assert model.status().apps == {}
 
 
@@ -210,13 +208,6 @@ def process_of(data: pathlib.Path) -> int:
     inode = (data / ".controller" / "lock").stat().st_ino
     locks = pathlib.Path("/proc/locks").read_text().splitlines()
     return next(int(line.split()[4]) for line in locks if f":{inode} " in line)
-
-
-def ends(process: int) -> bool:
-    deadline = time.monotonic() + 20
-    while pathlib.Path(f"/proc/{process}").exists() and time.monotonic() < deadline:
-        time.sleep(0.02)
-    return not pathlib.Path(f"/proc/{process}").exists()
 
 
 def test_a_killed_controller_leaves_nothing(own: jubilant.Juju, tmp_path: pathlib.Path) -> None:

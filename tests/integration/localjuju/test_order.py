@@ -192,11 +192,27 @@ def test_start_runs_again_after_a_reboot(model: jubilant.Juju, scripted: Scripte
     settle(model)
     assert scripted.events("app/0")[-2:] == ["config-changed", "start"]
     scripted.on("config-changed", "")
-    scripted.on(
-        "update-status",
-        f"[ -e {scripted.folder}/once ] || (touch {scripted.folder}/once; juju-reboot --now; sleep 60)",
-    )
+    once = f"{scripted.folder}/once"
+    scripted.on("update-status", f"[ -e {once} ] || (touch {once}; juju-reboot --now; sleep 60)")
     scripted.forget()
     model.model_config({"update-status-hook-interval": "1s"})
     wait(model, lambda _: len(scripted.events("app/0")) > 1)
     assert scripted.events("app/0")[:2] == ["update-status", "update-status"]
+
+
+def test_a_seed_shuffles_the_turns_of_units_and_repeats_them(
+    model: jubilant.Juju, scripted: Scripted
+) -> None:
+    charm, orders = scripted.charm("app"), list[list[str]]()
+    for seed in ("", "7", "7", "8"):
+        # The charm is deployed without units, so that all units come at the same moment.
+        model.model_config({"localjuju-seed": seed})
+        model.deploy(charm, f"app-{len(orders)}" if seed else "plain")
+        settle(model)
+        scripted.forget()
+        model.add_unit(f"app-{len(orders)}" if seed else "plain", num_units=4)
+        settle(model)
+        orders.append([line.partition("/")[2] for line in scripted.events()])
+        model.remove_application(f"app-{len(orders) - 1}" if seed else "plain")
+        wait(model, lambda status: not status.apps)
+    assert all(sorted(order) == sorted(orders[0]) for order in orders)

@@ -149,3 +149,23 @@ def test_a_hook_sees_what_it_has_written(model: jubilant.Juju, scripted: Scripte
     )
     assert run(model, "app/0", line).stdout == "1\n80-82/udp\nv\n"
     assert settle(model).apps["app"].units["app/0"].open_ports == ["80-82/udp"]
+
+
+def test_a_planned_fault_strikes_once(model: jubilant.Juju, scripted: Scripted) -> None:
+    line = "relation-set -r 0 --app a=1 || exit 1; relation-set -r 0 --app b=2 || exit 1\n"
+    scripted.on("config-changed", line)
+    plan = "app/0 config-changed 2 fail, app/0 start 1 kill"
+    model.model_config({"localjuju-faults": plan})
+    model.deploy(scripted.charm("app", peers={"ring": {"interface": "ring"}}))
+    scripted.on("start", "is-leader; sleep 300", unit="app/0")
+    settle(model)
+    assert "ERROR localjuju-faults: app/0 config-changed 2 fail" in model.debug_log()
+    assert model.show_unit("app/0").relation_info[0].app_data == {}
+    model.cli("resolve", "app/0")
+    message = settle(model).apps["app"].units["app/0"].workload_status.message
+    assert message == 'hook failed: "start"'
+    assert model.show_unit("app/0").relation_info[0].app_data == {"a": "1", "b": "2"}
+    scripted.on("start", "is-leader", unit="app/0")
+    model.cli("resolve", "app/0")
+    assert not settle(model).apps["app"].units["app/0"].is_error
+    assert "UNIT HOOK NUMBER" in refusal(model, "model-config", "localjuju-faults=app/0 start")

@@ -1,0 +1,97 @@
+"""A charm that is written with ops runs unchanged."""
+
+from __future__ import annotations
+
+import pathlib
+import shutil
+import sys
+from typing import TYPE_CHECKING
+
+import jubilant
+import pytest
+from scripted import run, settle, wait
+
+if TYPE_CHECKING:
+    from jubilant.unittypes import RelationData
+    from scripted import Scripted
+
+
+@pytest.fixture
+def charm(scripted: Scripted) -> pathlib.Path:
+    folder = scripted.folder / "everything"
+    shutil.copytree(pathlib.Path(__file__).with_name("everything"), folder)
+    dispatch = folder / "dispatch"
+    dispatch.write_text(f"#!/bin/sh\nexec {sys.executable} src/charm.py\n")
+    dispatch.chmod(0o755)
+    return folder
+
+
+def test_what_ops_offers_works(
+    model: jubilant.Juju, scripted: Scripted, charm: pathlib.Path
+) -> None:
+    (scripted.folder / "data.txt").write_text("data")
+    model.deploy(charm, "app", resources={"data": f"{scripted.folder}/data.txt"})
+    model.deploy(charm, "client")
+    model.integrate("app:db", "client:need")
+    status = settle(model)
+    assert status.apps["app"].app_status.message == "count 3"
+    assert status.apps["app"].units["app/0"].workload_status.message == "count 3"
+
+    look = model.run("app/0", "look").results
+    assert look["address"] == "127.0.0.1"
+    assert look["app-status"] == look["status"] == "count 3"
+    assert look["egress"] == "127.0.0.1/32"
+    assert (look["peers"], look["planned"], look["storage"]) == ("", "1", "0")
+    assert look["resource"] == "data"
+    assert int(look["stored"]["events"]) > 5
+    assert look["uuid"] == model.show_model().model_uuid
+
+    write = model.run("app/0", "write").results
+    assert write == {"remote": "client", "model": model.show_model().model_uuid}
+    unit = settle(model).apps["app"].units["app/0"]
+    assert unit.open_ports == ["53/udp", "80/tcp"]
+    assert model.status().apps["app"].version == "7"
+    bag = needed(model)
+    assert bag.app_data == {"shared": "by the leader"}
+    assert bag.related_units["app/0"].data["mine"] == "of the unit"
+    assert model.run("app/0", "look").results["storage"] == "2"
+
+    secrets = model.run("app/0", "secrets").results
+    assert secrets == {"content": "one", "label": "pw", "rotation": "daily", "revision": "1"}
+    settle(model)
+    log = model.debug_log()
+    assert "need:2: read {'password': 'one'}" in log
+    assert "need:2: refused: ERROR permission denied" in log
+    secret_id = needed(model).app_data["secret"]
+    run(model, "app/0", f"secret-set {secret_id} password=two")
+    settle(model)
+    log = model.debug_log()
+    assert "secret-changed theirs {'password': 'one'} -> {'password': 'two'}" in log
+    assert [one.revision for one in model.show_secret(secret_id, revisions=True).revisions or []]
+    assert len(model.secrets()) == 1
+
+
+def needed(model: jubilant.Juju) -> RelationData:
+    """What the client sees of the relation to its provider."""
+    relations = model.show_unit("client/0").relation_info
+    return next(one for one in relations if one.endpoint == "need")
+
+
+def test_what_ops_tells_of_failures(model: jubilant.Juju, charm: pathlib.Path) -> None:
+    model.deploy(charm, "app")
+    settle(model)
+    with pytest.raises(jubilant.TaskError) as caught:
+        model.run("app/0", "fail")
+    assert caught.value.task.message == "as asked"
+    with pytest.raises(jubilant.TaskError) as caught:
+        model.run("app/0", "crash")
+    assert caught.value.task.return_code == 1
+    assert "Uncaught RuntimeError in charm code" in caught.value.task.stderr
+    assert "RuntimeError: crashed in task" in model.debug_log()
+    source = charm / "src" / "charm.py"
+    source.write_text(source.read_text().replace("self._stored.set_default", "self.broken"))
+    model.refresh("app", path=charm)
+    status = wait(model, lambda status: status.apps["app"].units["app/0"].is_error)
+    message = status.apps["app"].units["app/0"].workload_status.message
+    assert message == 'hook failed: "upgrade-charm"'
+    assert "AttributeError" in model.debug_log()
