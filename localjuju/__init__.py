@@ -13,9 +13,9 @@ package's ``bin`` folder speaks enough of Juju's command line that Jubilant driv
 Two environment variables matter: ``LOCALJUJU_DATA`` names the controller directory, one controller
 each, and ``LOCALJUJU_PYTHON`` the Python to run with, which needs PyYAML.
 
-What no controller gives stands beside it: `hook_log` reads what each hook did; the model's
-configuration ``localjuju-seed`` shuffles the turns of units (see `agent`), and ``localjuju-faults``
-fails or kills a charm at a hook command (see `faults`).
+What no controller gives stands beside it. `hook_log` reads what each hook did. In the model's
+configuration, ``localjuju-seed`` shuffles the turns of units (see `agent`), ``localjuju-faults``
+fails or kills a charm at one of its hook commands (see `faults`).
 
 What differs from Juju: every unit is at the loopback address of this host, as the same user;
 hooks of a model run one at a time; retries of a failed hook start after one second; ``expire`` and

@@ -34,8 +34,7 @@ class Agent(threading.Thread):
         self._site = site
         self._where = where
         self._last = ""
-        self._stopping = False
-        self._random: random.Random | None = None
+        self._steps = 0
 
     def run(self) -> None:
         """Run operations until the model is stopped."""
@@ -50,6 +49,15 @@ class Agent(threading.Thread):
                 unit.local.running = None
                 life.settle(self._where)
 
+    def stop(self) -> None:
+        """Stop at once: a running hook is killed, none follows. The model is dead."""
+        with self._where.lock:
+            self._where.life = model.DEAD
+            for context in list(self._site.contexts.values()):
+                if context.where is self._where:
+                    hooks.stop(context)
+            self._where.changed.notify_all()
+
     def _give_up(self, unit: Unit) -> None:
         """Put a unit into error whose operation localjuju itself could not run."""
         problem = "localjuju failed: see .controller/log"
@@ -63,23 +71,15 @@ class Agent(threading.Thread):
                 install = model.Hook("install", "install")
                 uniter.fail(unit, operation if isinstance(operation, model.Hook) else install)
 
-    def stop(self) -> None:
-        """Stop at once: a running hook is killed, none follows."""
-        with self._where.lock:
-            self._stopping = True
-            for context in list(self._site.contexts.values()):
-                if context.where is self._where:
-                    hooks.stop(context)
-            self._where.changed.notify_all()
-
     def _next_step(self) -> tuple[Unit, uniter.Operation] | None:
         """Wait for the next operation; None when the agent stops."""
         where = self._where
         with where.lock:
-            while not self._stopping:
+            while where.life != model.DEAD:
                 life.settle(where)
                 for unit in self._in_turn():
                     if operation := uniter.next_operation(where, unit):
+                        self._steps += 1
                         self._last, unit.local.running = unit.name, operation
                         return unit, operation
                 wake = uniter.next_wake(where)
@@ -91,8 +91,8 @@ class Agent(threading.Thread):
         """The units, beginning after the one that ran last, or as the model's seed has it."""
         units = list(self._where.units.values())
         if seed := self._where.config.get(SEED):
-            self._random = self._random or random.Random(seed)  # noqa: S311 - no cryptography
-            return self._random.sample(units, len(units))
+            chance = random.Random(f"{seed} {self._steps}")  # noqa: S311 - no cryptography
+            return chance.sample(units, len(units))
         names = [unit.name for unit in units]
         start = names.index(self._last) + 1 if self._last in names else 0
         return units[start:] + units[:start]

@@ -80,7 +80,6 @@ class Charm:
 
     name: str
     path: pathlib.Path
-    revision: int
     subordinate: bool
     endpoints: dict[str, Endpoint]
     options: dict[str, Option]
@@ -89,6 +88,7 @@ class Charm:
     resources: frozenset[str]
     extra_bindings: frozenset[str]
     base: tuple[str, str]
+    revision: int = 0
 
     @property
     def url(self) -> str:
@@ -96,13 +96,12 @@ class Charm:
         return f"local:{self.name}-{self.revision}"
 
 
-def load(source: pathlib.Path, folder: pathlib.Path, revision: int) -> Charm:
+def load(source: pathlib.Path, folder: pathlib.Path) -> Charm:
     """Take a packed charm or a charm folder into the model's store and read it.
 
     Args:
         source: a ``.charm`` file, or a folder.
         folder: where the charm's files are kept; it must not exist.
-        revision: the number of this local charm.
 
     Raises:
         errors.JujuError: if there is no charm, or not a valid one.
@@ -116,7 +115,7 @@ def load(source: pathlib.Path, folder: pathlib.Path, revision: int) -> Charm:
     else:
         raise errors.JujuError(f'no charm was found at "{source}"')
     try:
-        return _read(source, folder, revision)
+        return _read(source, folder)
     except errors.JujuError:
         shutil.rmtree(folder)
         raise
@@ -243,7 +242,7 @@ def _extract(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, folder: pathlib.P
         pathlib.Path(path).chmod(stat.S_IMODE(mode))
 
 
-def _read(source: pathlib.Path, folder: pathlib.Path, revision: int) -> Charm:
+def _read(source: pathlib.Path, folder: pathlib.Path) -> Charm:
     metadata = _yaml(folder / "metadata.yaml")
     if "name" not in metadata:
         raise errors.JujuError(f'invalid charm "{source}": no metadata with a name')
@@ -254,7 +253,6 @@ def _read(source: pathlib.Path, folder: pathlib.Path, revision: int) -> Charm:
     return Charm(
         name=str(metadata["name"]),
         path=folder,
-        revision=revision,
         subordinate=bool(metadata.get("subordinate", False)),
         endpoints=_endpoints(metadata),
         options={name: _option(name, spec) for name, spec in options.items()},
@@ -314,8 +312,3 @@ def _base(manifest: dict[str, Any]) -> tuple[str, str]:
     """The first base of the manifest that charmcraft writes."""
     bases: list[dict[str, Any]] = manifest.get("bases") or []
     return (str(bases[0]["name"]), str(bases[0]["channel"])) if bases else ("ubuntu", "24.04")
-
-
-def at(charm: Charm, folder: pathlib.Path, revision: int) -> Charm:
-    """The charm with its final place and revision."""
-    return dataclasses.replace(charm, path=folder, revision=revision)

@@ -173,7 +173,6 @@ class Controller:
         worker.stop()
         worker.join()
         with where.lock:
-            where.life = model.DYING
             where.applications.clear()
             where.units.clear()
             where.changed.notify_all()

@@ -1,8 +1,8 @@
 """Faults at will: a hook command that fails, or the charm's sudden death at it.
 
-A model's configuration holds the plan under ``localjuju-faults``: entries separated by commas, each
-``UNIT HOOK NUMBER fail`` or ``UNIT HOOK NUMBER kill``. ``app/0 config-changed 3 kill`` kills the
-charm of that unit at its third hook command in config-changed. Each entry strikes once.
+A model's configuration holds the plan under ``localjuju-faults``: entries separated by commas,
+each ``UNIT HOOK NUMBER fail`` or ``UNIT HOOK NUMBER kill``. ``app/0 config-changed 3 kill`` kills
+the charm of that unit at its third hook command in config-changed. Each entry strikes once.
 """
 
 from __future__ import annotations

@@ -290,7 +290,10 @@ def _spawn(
         report("stderr", f"cannot run {command[0]}: {error.strerror}")
         return 126
     with process:
-        context.process = process.pid
+        with context.where.lock:
+            context.process = process.pid
+            if context.where.life == model.DEAD:
+                stop(context)
         _pump(process, report)
         code = process.wait()
     return code if code >= 0 else 128 - code

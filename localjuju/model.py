@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 ADDRESS = "127.0.0.1"
 ALIVE = "alive"
 CONTROLLER = "localjuju"
+DEAD = "dead"
 DYING = "dying"
 VERSION = "3.6.12"
 

@@ -18,7 +18,8 @@ def kill_within(folder: pathlib.Path) -> None:
     """Kill what charms under the folder have started and left running.
 
     A machine that is removed takes its daemons along. Here they are known by the environment that
-    their hook gave them, or by the folder in which they run. Without ``/proc`` they stay.
+    their hook gave them, or by their working folder, a unit's own, where they have no terminal: a
+    person who looks around there stays. Without ``/proc`` all of them stay.
     """
     for entry in pathlib.Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
@@ -29,7 +30,12 @@ def kill_within(folder: pathlib.Path) -> None:
 def _belongs(entry: pathlib.Path, folder: str) -> bool:
     if entry.stat().st_uid != os.getuid():
         return False
-    if f"{(entry / 'cwd').readlink()}/".startswith(f"{folder}/"):
+    if f"\0JUJU_CHARM_DIR={folder}/".encode() in b"\0" + (entry / "environ").read_bytes():
         return True
-    marker = f"\0JUJU_CHARM_DIR={folder}/".encode()
-    return marker in b"\0" + (entry / "environ").read_bytes()
+    place = f"{(entry / 'cwd').readlink()}/"
+    return place.startswith(f"{folder}/") and "/agents/unit-" in place and not _terminal(entry)
+
+
+def _terminal(entry: pathlib.Path) -> bool:
+    """Whether a process has a controlling terminal, the seventh field of its ``stat``."""
+    return (entry / "stat").read_text().rpartition(")")[2].split()[4] != "0"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import pathlib
 import re
 import shutil
@@ -212,12 +213,12 @@ def _load_charm(where: Model, source: pathlib.Path) -> Charm:
     staging = where.folder / "charms" / "new"
     staging.parent.mkdir(exist_ok=True)
     shutil.rmtree(staging, ignore_errors=True)
-    read = charm.load(source, staging, 0)
+    read = charm.load(source, staging)
     revision = where.charm_revisions.get(read.name, -1) + 1
     where.charm_revisions[read.name] = revision
     folder = staging.with_name(f"{read.name}-{revision}")
     staging.rename(folder)
-    return charm.at(read, folder, revision)
+    return dataclasses.replace(read, path=folder, revision=revision)
 
 
 def _check_new(where: Model, declared: Charm, name: str, call: Call) -> None:

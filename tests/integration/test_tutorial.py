@@ -15,6 +15,7 @@ ROOT = pathlib.Path(__file__).parents[2]
 # A reader is slower than a hook: each juju line waits until the model has settled.
 SLOW_READER = """
 set -euo pipefail
+trap 'command juju kill-controller --no-prompt localjuju 2>/dev/null || true' EXIT
 juju() {
     command juju "$@"
     for _ in $(seq 600); do

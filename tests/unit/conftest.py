@@ -128,14 +128,16 @@ class ProviderCharm(ops.CharmBase):
 
 
 class HookCommands:
-    """Watches the hook commands that change the model, and lets Juju refuse secrets.
+    """Watches the hook commands of secrets and databags, and lets Juju refuse secrets.
 
     Attributes:
+        reads: The secrets that were read, by ID without scheme or by label.
         writes: The commands, in the order they ran; `secret-set content` makes a revision.
-        refusals: What Juju answers instead of the secret, by the secret's ID without scheme.
+        refusals: What Juju answers instead of the secret, named as in `reads`.
     """
 
     def __init__(self) -> None:
+        self.reads: list[str] = []
         self.writes: list[str] = []
         self.refusals: dict[str, str] = {}
 
@@ -149,11 +151,12 @@ class HookCommands:
 
         return run
 
-    def refused(self, secret_get: Callable[..., Any]) -> Callable[..., Any]:
+    def refusable(self, secret_get: Callable[..., Any]) -> Callable[..., Any]:
         def run(*args: Any, **kwargs: Any) -> Any:
-            secret_id = (kwargs["id"] or "").rpartition("/")[2].removeprefix("secret:")
-            if secret_id in self.refusals:
-                raise ops.ModelError(self.refusals[secret_id])
+            name = (kwargs["id"] or kwargs["label"]).rpartition("/")[2].removeprefix("secret:")
+            self.reads.append(name)
+            if name in self.refusals:
+                raise ops.ModelError(self.refusals[name])
             return secret_get(*args, **kwargs)
 
         return run
@@ -165,7 +168,7 @@ def hook_commands(monkeypatch: pytest.MonkeyPatch) -> HookCommands:
     backend = vars(mocking)["_MockModelBackend"]
     for name in ("relation_set", "secret_add", "secret_grant", "secret_remove", "secret_set"):
         monkeypatch.setattr(backend, name, commands.watched(getattr(backend, name)))
-    monkeypatch.setattr(backend, "secret_get", commands.refused(backend.secret_get))
+    monkeypatch.setattr(backend, "secret_get", commands.refusable(backend.secret_get))
     return commands
 
 
@@ -176,9 +179,16 @@ def options() -> dict[str, dict[str, Any]]:
 
 
 @pytest.fixture(scope="session")
-def integrator(options: dict[str, dict[str, Any]]) -> Hooks[charm.SmtpIntegratorCharm]:
-    meta = yaml.safe_load((ROOT / "charmcraft.yaml").read_text())
-    return Hooks(charm.SmtpIntegratorCharm, meta, {"options": options})
+def metadata() -> dict[str, Any]:
+    """What charmcraft.yaml says of the integrator."""
+    return yaml.safe_load((ROOT / "charmcraft.yaml").read_text())
+
+
+@pytest.fixture(scope="session")
+def integrator(
+    metadata: dict[str, Any], options: dict[str, dict[str, Any]]
+) -> Hooks[charm.SmtpIntegratorCharm]:
+    return Hooks(charm.SmtpIntegratorCharm, metadata, {"options": options})
 
 
 @pytest.fixture(scope="session")

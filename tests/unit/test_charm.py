@@ -155,6 +155,45 @@ def every_event(on: testing.CharmEvents, state: testing.State) -> list[Any]:
     return events
 
 
+# What operators in the field have deployed.
+
+
+def test_the_endpoints_are_those_of_the_field(metadata: dict[str, Any]) -> None:
+    interfaces = {
+        role: {endpoint: meaning["interface"] for endpoint, meaning in metadata[role].items()}
+        for role in ("provides", "peers")
+    }
+    assert interfaces == {
+        "provides": {"smtp": "smtp", "smtp-legacy": "smtp"},
+        "peers": {"smtp-peers": "smtp-instance"},
+    }
+    assert "requires" not in metadata
+
+
+@pytest.mark.parametrize(
+    ("option", "kind", "default"),
+    [
+        ("host", "string", None),
+        ("port", "int", 25),
+        ("user", "string", None),
+        ("password", "string", None),
+        ("password_secret", "secret", None),
+        ("auth_type", "string", "none"),
+        ("transport_security", "string", "none"),
+        ("domain", "string", None),
+        ("skip_ssl_verify", "boolean", False),
+        ("smtp_sender", "string", None),
+        ("recipients", "string", None),
+        ("tls_ca_chain", "string", None),
+    ],
+)
+def test_the_options_are_those_of_the_field(
+    options: dict[str, dict[str, Any]], option: str, kind: str, default: object
+) -> None:
+    assert options[option]["type"] == kind
+    assert options[option].get("default") == default
+
+
 # Statuses.
 
 
@@ -245,6 +284,22 @@ def test_a_secret_without_a_password_blocks(
         "password_secret: the secret has no value under the key 'password'; "
         f"run 'juju update-secret {USER_ID} password#file=FILE'"
     )
+
+
+def test_no_secret_is_read_where_none_is_configured(
+    integrator: Integrator, hook_commands: HookCommands
+) -> None:
+    state = testing.State(leader=True, config=LOGIN, relations=relations("smtp-legacy"))
+    integrator.run(integrator.on.config_changed(), state)
+    assert hook_commands.reads == []
+
+
+def test_a_change_of_a_secret_that_is_no_longer_used_is_nothing(
+    integrator: Integrator, hook_commands: HookCommands
+) -> None:
+    state = testing.State(config=LOGIN, secrets=[user_secret()])
+    integrator.run(integrator.on.secret_changed(*state.secrets), state)
+    assert hook_commands.reads == []
 
 
 def test_a_failure_of_juju_itself_is_no_problem_of_the_operator(

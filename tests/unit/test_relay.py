@@ -351,6 +351,10 @@ def test_the_secret_wins_over_the_password() -> None:
     assert read({"password": "new"}, password="old", password_secret=SECRET_ID).password == "new"
 
 
+def test_a_secret_that_no_option_names_is_not_used() -> None:
+    assert read({"password": "other"}, password=PASSWORD) == read(password=PASSWORD)
+
+
 @pytest.mark.parametrize("secret_id", [SECRET_ID, f"secret://0000-11/{SECRET_ID[7:]}"])
 def test_a_secret_that_is_not_granted_is_answered_with_the_command(secret_id: str) -> None:
     [problem] = problems(relay.Unreadable.NOT_GRANTED, password_secret=secret_id)
@@ -387,6 +391,7 @@ def test_a_secret_without_a_password_is_answered_with_the_command(content: dict[
         ("hunter2\n", "hunter2"),
         ("hunter2\r\n", "hunter2"),
         ("hunter2\n\n", "hunter2\n"),
+        ("hunter2\r\r\n", "hunter2\r"),
         (" hunter2 ", " hunter2 "),
         ("hunter\n2", "hunter\n2"),
     ],

@@ -2,14 +2,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import ops
 import pytest
 from ops import testing
 
 import relay_password
 
 if TYPE_CHECKING:
-    import ops
-
     import charm
     from tests.unit.conftest import HookCommands, Hooks
 
@@ -103,7 +102,9 @@ def test_the_unit_tracks_the_newest_revision_so_that_older_ones_can_go(leader: L
     assert secret.tracked_content == {"password": "new"}
 
 
-def test_a_revision_that_another_leader_made_is_tracked(leader: Leader) -> None:
+def test_a_revision_that_another_leader_made_is_tracked(
+    leader: Leader, hook_commands: HookCommands
+) -> None:
     secret = testing.Secret(
         {"password": "old"},
         latest_content={"password": "new"},
@@ -112,6 +113,7 @@ def test_a_revision_that_another_leader_made_is_tracked(leader: Leader) -> None:
     )
     state = leader.publish("new", testing.State(leader=True, secrets=[secret]))
     assert state.get_secret(id=secret.id).tracked_content == {"password": "new"}
+    assert hook_commands.writes == []
 
 
 def test_content_that_is_not_exactly_the_password_is_replaced(leader: Leader) -> None:
@@ -186,6 +188,17 @@ def test_our_own_secret_goes_before_an_older_revisions_id(leader: Leader) -> Non
     leader.publish(PASSWORD, state)
     assert leader.published
     assert leader.published.id == URI
+
+
+@pytest.mark.parametrize("name", ["relay-password", ID])
+def test_a_failure_of_juju_makes_no_second_secret(
+    leader: Leader, hook_commands: HookCommands, name: str
+) -> None:
+    older = testing.State(leader=True, secrets=[older_secret()], relations=[older_peers()])
+    hook_commands.refusals[name] = "ERROR connection refused\n"
+    with pytest.raises(ops.ModelError, match="connection refused"):
+        leader.publish(PASSWORD, older)
+    assert hook_commands.writes == []
 
 
 def test_withdrawing_removes_the_secret(leader: Leader, hook_commands: HookCommands) -> None:

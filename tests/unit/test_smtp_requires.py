@@ -131,6 +131,19 @@ def test_valid_data_is_announced_on_every_unit(
     ]
 
 
+def test_a_requirer_publishes_nothing_and_has_its_status_to_itself(
+    requirer: Requirer, hook_commands: HookCommands
+) -> None:
+    smtp_relation = relation(WITH_SECRET)
+    state = testing.State(leader=True, relations=[smtp_relation], secrets=[secret()])
+    events = [requirer.on.relation_changed(smtp_relation), requirer.on.secret_changed(secret())]
+    for event in (*events, requirer.on.update_status()):
+        state = requirer.run(event, state)
+        assert state.unit_status == testing.UnknownStatus()
+        assert state.app_status == testing.UnknownStatus()
+    assert hook_commands.writes == []
+
+
 def test_what_is_absent_is_none(requirer: Requirer) -> None:
     always = {key: value for key, value in OPEN.items() if key != "skip_ssl_verify"}
     smtp_relation = relation(always)

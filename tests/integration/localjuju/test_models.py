@@ -6,6 +6,7 @@ import os
 import pathlib
 import signal
 import subprocess
+import time
 from typing import TYPE_CHECKING
 
 import jubilant
@@ -128,6 +129,18 @@ def test_a_model_is_destroyed_in_the_middle_of_a_hook(
     wait(other, lambda _: (scripted.folder / "pid").exists())
     other.destroy_model("interrupted", force=True)
     assert ends(int(scripted.text("pid")))
+    assert model.status().apps == {}
+
+
+def test_a_model_is_destroyed_at_any_moment(model: jubilant.Juju, scripted: Scripted) -> None:
+    scripted.on("start", "sleep 300")
+    charm = scripted.charm("app")
+    for place in range(8):
+        other = jubilant.Juju(cli_binary=JUJU)
+        other.add_model(f"moment-{place}")
+        other.deploy(charm)
+        time.sleep(place * 0.01)
+        other.destroy_model(f"moment-{place}", force=True)
     assert model.status().apps == {}
 
 

@@ -19,7 +19,6 @@ CHARMS = {
     name: Charm(
         name=name,
         path=pathlib.Path("unused"),
-        revision=0,
         subordinate=False,
         endpoints={
             "db": Endpoint("db", role, "db"),

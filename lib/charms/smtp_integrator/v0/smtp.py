@@ -397,7 +397,8 @@ class SmtpDataAvailableEvent(ops.RelationEvent):
     @property
     def port(self) -> int:
         """TCP port of the relay."""
-        return int(self._data["port"])
+        # pydantic reads `25.0` as 25 too.
+        return int(self._data["port"].partition(".")[0])
 
     @property
     def user(self) -> Optional[str]:
@@ -542,10 +543,8 @@ class SmtpRequires(ops.Object):
         changed = event.secret.id or ""
         for relation in self.model.relations[self.relation_name]:
             password_id = self._databag(relation).get("password_id", "")
-            if self._secret_uri_equal(changed, password_id):
+            if self._secret_uri_equal(changed, password_id) or relation.id in self._unread():
                 self._emit(relation)
-                return
-        self._on_retry(event)
 
     def _on_retry(self, _: ops.EventBase) -> None:
         """Try again what could not be read: a grant, for one, comes without an event."""
