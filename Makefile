@@ -73,11 +73,16 @@ $(REQUIRER)/$(LIBRARY): $(LIBRARY)
 	@mkdir -p $(@D)
 	@cp $< $@
 
-charm:
+# charmcraft packs on the Ubuntu that a charm is for, or in a container of it.
+charm: $(REQUIRER)/$(LIBRARY)
 	@command -v charmcraft >/dev/null || \
 		{ echo 'charmcraft is missing: run snap install charmcraft --classic' >&2; exit 1; }
-	charmcraft pack
-	charmcraft pack --project-dir $(SINK)
+	@cp pyproject.toml uv.lock $(REQUIRER)
+	@mkdir -p build/charmcraft
+	for project in . $(SINK) $(REQUIRER); do \
+		charmcraft pack --project-dir $$project --output build/charmcraft || { \
+			echo 'charmcraft needs LXD (snap install lxd), or the Ubuntu of a base' >&2; exit 1; }; \
+	done
 
 requirements: .venv/synced
 	$(BIN)/uv lock --upgrade
