@@ -37,7 +37,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="demo-") as folder, localjuju(pathlib.Path(folder)):
         try:
             relay_options = deploy_relay(pathlib.Path(folder))
-            deploy_integrator(relay_options)
+            deploy_integrator(pathlib.Path(folder), relay_options)
             deploy_requirer()
             show_message()
         except _FAILURES as e:
@@ -70,10 +70,10 @@ def deploy_relay(folder: pathlib.Path) -> list[str]:
     password_file.touch(mode=0o600)
     password_file.write_text(PASSWORD)
     juju("add-model", "demo")
-    secret = juju("add-secret", "relay-password", f"password#file={password_file}").strip()
+    login = juju("add-secret", "sink-login", f"password#file={password_file}").strip()
     juju("deploy", "./build/localjuju/smtp-sink.charm", "sink")
-    juju("grant-secret", "relay-password", "sink")
-    juju("config", "sink", f"user={USER}", f"password-secret={secret}")
+    juju("grant-secret", "sink-login", "sink")
+    juju("config", "sink", f"user={USER}", f"password-secret={login}")
     wait()
     status = jubilant.Juju().status().apps["sink"].units["sink/0"].workload_status.message
     listener = re.search(r"starttls (\S+):(\d+)", status)
@@ -88,17 +88,26 @@ def deploy_relay(folder: pathlib.Path) -> list[str]:
         f"tls_ca_chain=@{ca_file}",
         "auth_type=plain",
         f"user={USER}",
-        f"password_secret={secret}",
     ]
 
 
-def deploy_integrator(relay_options: list[str]) -> None:
-    """Deploy the integrator and enter the relay, as an operator does."""
+def deploy_integrator(folder: pathlib.Path, relay_options: list[str]) -> None:
+    """Deploy the integrator and enter the relay, as an operator does: a wrong password first."""
     title("The integrator: enter the relay once")
+    password_file = folder / "password"
+    password_file.write_text("wrong-password")
+    secret = juju("add-secret", "relay-password", f"password#file={password_file}").strip()
     juju("deploy", "./build/localjuju/smtp-integrator.charm")
     juju("grant-secret", "relay-password", "smtp-integrator")
-    juju("config", "smtp-integrator", *relay_options)
+    juju("config", "smtp-integrator", *relay_options, f"password_secret={secret}")
     wait()
+    title("Does it work? The password is wrong")
+    juju("run", "smtp-integrator/leader", "check-relay", succeeds=False)
+    title("The right password, and does it work now?")
+    password_file.write_text(PASSWORD)
+    juju("update-secret", "relay-password", f"password#file={password_file}")
+    wait()
+    juju("run", "smtp-integrator/leader", "check-relay")
 
 
 def deploy_requirer() -> None:
@@ -127,16 +136,21 @@ def title(step: str) -> None:
     print(f"\n== {step}", flush=True)
 
 
-def juju(*args: str) -> str:
+def juju(*args: str, succeeds: bool = True) -> str:
     """Type one line, show what it prints, and return that.
 
+    Args:
+        args: The line's words, without `juju`.
+        succeeds: Whether the line is to succeed, or to fail.
+
     Raises:
-        subprocess.CalledProcessError: If the line fails.
+        subprocess.CalledProcessError: If it does not do so.
     """
     print("$ juju", *(shlex.quote(arg) for arg in args), flush=True)
     process = subprocess.run(["juju", *args], stdout=subprocess.PIPE, text=True, check=False)
     print(process.stdout, end="", flush=True)
-    process.check_returncode()
+    if (process.returncode == 0) is not succeeds:
+        raise subprocess.CalledProcessError(process.returncode, process.args)
     return process.stdout
 
 

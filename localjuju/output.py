@@ -12,7 +12,20 @@ from localjuju import errors
 if TYPE_CHECKING:
     import datetime as dt
 
-_Dumper: type[yaml.SafeDumper] = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+_FastDumper: type[yaml.SafeDumper] = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+
+
+class _Dumper(_FastDumper):
+    """Writes text of several lines as a literal block, as the YAML library of Juju does."""
+
+
+def _represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    style = "|" if "\n" in text else None
+    tag = "tag:yaml.org,2002:str"
+    return dumper.represent_scalar(tag, text, style=style)  # pyright: ignore[reportUnknownMemberType]
+
+
+_Dumper.add_representer(str, _represent_text)
 
 
 def long_time(moment: dt.datetime) -> str:

@@ -5,13 +5,19 @@ from __future__ import annotations
 
 import functools
 import logging
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import ops
 
 import relay
 import relay_password
 from charms.smtp_integrator.v0 import smtp
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import relay_actions
+    import relay_health
 
 PEERS = "smtp-peers"
 
@@ -30,6 +36,8 @@ class SmtpIntegratorCharm(ops.CharmBase):
         framework.observe(self.on.secret_changed, self._on_secret_changed)
         framework.observe(self.on.secret_remove, self._on_secret_remove)
         framework.observe(self.on.collect_unit_status, self._on_collect_unit_status)
+        framework.observe(self.on.check_relay_action, self._on_check_relay_action)
+        framework.observe(self.on.send_test_email_action, self._on_send_test_email_action)
 
     def _reconciled_events(self) -> list[ops.BoundEvent]:
         on = self.on
@@ -62,7 +70,14 @@ class SmtpIntegratorCharm(ops.CharmBase):
                 raise
             return relay.Unreadable.NOT_GRANTED
 
-    def _reconcile(self, _: ops.EventBase) -> None:
+    @functools.cached_property
+    def _health(self) -> relay_health.RelayHealth:
+        """What is known of the relay's health; its imports are paid where it is asked for."""
+        import relay_health  # noqa: PLC0415 - ssl and more at every event else
+
+        return relay_health.RelayHealth(self)
+
+    def _reconcile(self, event: ops.EventBase) -> None:
         """Publish the configured relay, whatever happened; what stands published is left alone."""
         if not self.unit.is_leader():
             return
@@ -85,6 +100,10 @@ class SmtpIntegratorCharm(ops.CharmBase):
             for sentence in configured.warnings:
                 logger.warning(sentence)
 
+        if configured.check_relay:
+            is_time = isinstance(event, (ops.ConfigChangedEvent, ops.UpdateStatusEvent))
+            self._health.check_if_due(configured, is_time=is_time)
+
     def _reconcile_secret(self, password: str | None) -> relay_password.Published | None:
         """Keep the password's secret in step; only the endpoint `smtp` needs one."""
         if not password:
@@ -103,13 +122,50 @@ class SmtpIntegratorCharm(ops.CharmBase):
     def _on_secret_remove(self, event: ops.SecretRemoveEvent) -> None:
         event.remove_revision()
 
+    def _on_check_relay_action(self, event: ops.ActionEvent) -> None:
+        import relay_actions  # noqa: PLC0415 - as in _health
+
+        self._answer(
+            event, lambda configured: relay_actions.check_relay(configured, **event.params)
+        )
+
+    def _on_send_test_email_action(self, event: ops.ActionEvent) -> None:
+        import relay_actions  # noqa: PLC0415 - as in _health
+
+        self._answer(
+            event,
+            lambda configured: relay_actions.send_test_email(
+                configured, model=self.model.name, unit=self.unit.name, **event.params
+            ),
+        )
+
+    def _answer(
+        self, event: ops.ActionEvent, act: Callable[[relay.Relay], relay_actions.Answer]
+    ) -> None:
+        try:
+            answer = act(self._relay)
+        except ValueError as e:
+            event.fail(str(e))
+            return
+        if self._relay.check_relay and self.unit.is_leader():
+            self._health.record(self._relay, answer.report)
+        event.set_results(answer.results)
+        if answer.failure:
+            event.fail(answer.failure)
+
     def _on_collect_unit_status(self, event: ops.CollectStatusEvent) -> None:
         try:
-            _ = self._relay
+            configured = self._relay
         except relay.InvalidConfigError as e:
             event.add_status(ops.BlockedStatus(str(e)))
-        else:
-            event.add_status(ops.ActiveStatus())
+            return
+        event.add_status(ops.ActiveStatus(self._health_message(configured)))
+
+    def _health_message(self, configured: relay.Relay) -> str:
+        if not configured.check_relay or not self.unit.is_leader() or not self._health.summary:
+            return ""
+        command = f"juju run {self.app.name}/leader check-relay"
+        return f"relay: {self._health.summary}; run '{command}'"
 
 
 def _public(configured: relay.Relay) -> dict[str, Any]:

@@ -66,6 +66,7 @@ class Relay:
         smtp_sender: Address that notifications come from, or None.
         recipients: Addresses for notifications, each once.
         tls_ca_chain: PEM of the CA certificates that verify the relay, or None.
+        check_relay: Whether the integrator checks the relay by itself.
         newline_dropped: Whether the secret's password ended in a newline, which is dropped.
     """
 
@@ -80,6 +81,7 @@ class Relay:
     smtp_sender: str | None
     recipients: tuple[str, ...]
     tls_ca_chain: str | None
+    check_relay: bool = False
     newline_dropped: bool = False
 
     @property
@@ -328,6 +330,10 @@ def _tls_ca_chain(inputs: _Inputs) -> str | None:
     return "".join(f"{certificate}\n" for certificate in certificates)
 
 
+def _check_relay(inputs: _Inputs) -> bool:
+    return bool(inputs["check_relay"])
+
+
 def _ca_remedy(inputs: _Inputs) -> str:
     return f"run 'juju config {inputs.application} tls_ca_chain=@FILE' with PEM in the file"
 
@@ -364,4 +370,5 @@ _CHECKS: dict[str, Callable[[_Inputs], Any]] = {
     "smtp_sender": _smtp_sender,
     "recipients": _recipients,
     "tls_ca_chain": _tls_ca_chain,
+    "check_relay": _check_relay,
 }

@@ -29,6 +29,7 @@ class Message:
     subject: str
     tls_version: str
     auth_user: str
+    content: str = dataclasses.field(default="", compare=False, repr=False)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,6 +69,7 @@ class Sink:
             subject=subject[1] if subject else "",
             tls_version=found["tls-version"],
             auth_user=found["auth-user"],
+            content=found["content"],
         )
 
 

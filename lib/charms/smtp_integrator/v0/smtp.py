@@ -1,6 +1,7 @@
 """Send mail through the relay that an operator configured: the `smtp` interface, both sides.
 
-A requirer learns the relay and reads it. `get_relation_data` looks up the password's secret:
+A requirer learns the relay and sends. `read` looks up the password's secret, never raises, and
+says why there is nothing:
 
     import ops
     from charms.smtp_integrator.v0 import smtp
@@ -9,11 +10,18 @@ A requirer learns the relay and reads it. `get_relation_data` looks up the passw
         def __init__(self, framework: ops.Framework):
             super().__init__(framework)
             self.smtp = smtp.SmtpRequires(self)
-            framework.observe(self.smtp.on.smtp_data_available, self._on_smtp_data_available)
+            framework.observe(self.smtp.on.smtp_data_available, self._reconcile)
+            framework.observe(self.smtp.on.smtp_data_removed, self._reconcile)
+            framework.observe(self.on.collect_unit_status, self._on_collect_unit_status)
 
-        def _on_smtp_data_available(self, event: smtp.SmtpDataAvailableEvent):
-            relay = self.smtp.get_relation_data_from_relation(event.relation)
-            # relay.host, relay.port, relay.transport_security, relay.user, relay.password ...
+        def _reconcile(self, _: ops.EventBase):
+            relay = self.smtp.read().data
+            environment = relay.to_env() if relay else {}
+            # Hand the environment to the workload. A charm that sends by itself calls
+            # `with relay.connect() as client: client.send_message(message)`.
+
+        def _on_collect_unit_status(self, event: ops.CollectStatusEvent):
+            event.add_status(self.smtp.read().status)
 
 A provider publishes one relay to each application that asks for it:
 
@@ -23,16 +31,14 @@ A provider publishes one relay to each application that asks for it:
             self.smtp = smtp.SmtpProvides(self)
             framework.observe(self.on.smtp_relation_created, self._on_smtp_relation_created)
 
-        def _on_smtp_relation_created(self, event: ops.RelationCreatedEvent):
-            self.smtp.update_relation_data(
-                event.relation,
-                smtp.SmtpRelationData(
-                    host="smtp.example.com",
-                    port=587,
-                    auth_type=smtp.AuthType.NONE,
-                    transport_security=smtp.TransportSecurity.STARTTLS,
-                ),
+        def _on_smtp_relation_created(self, _: ops.RelationCreatedEvent):
+            relation_data = smtp.encode_relation_data(
+                host="smtp.example.com",
+                port=587,
+                auth_type=smtp.AuthType.NONE,
+                transport_security=smtp.TransportSecurity.STARTTLS,
             )
+            self.smtp.publish(relation_data)
 
 The wire format is the provider's application databag, of flat strings; the requirer writes
 nothing. Readers ignore keys they do not know.
@@ -50,27 +56,35 @@ nothing. Readers ignore keys they do not know.
 | `recipients` | if not empty | JSON list of addresses |
 | `tls_ca_chain` | if set | PEM of the CA certificates that verify the relay |
 
-Reading raises `SecretError` where the secret cannot be read and pydantic's `ValidationError` on
-invalid data. The event handlers of this library raise neither: they log one warning, and emit
-`smtp_data_available` as soon as the data can be read.
+`SmtpRequires.get_relation_data` raises `SecretError` where the secret cannot be read and
+pydantic's `ValidationError` on invalid data. `SmtpRequires.read` and the event handlers of this
+library raise neither: the handlers log one warning, and emit `smtp_data_available` as soon as the
+data can be read.
 """
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
 import enum
 import functools
 import json
 import logging
+import os
 from typing import (
     TYPE_CHECKING,
     Any,
+    Callable,
     Dict,
+    Generator,
     Iterable,
     Iterator,
     List,
     Mapping,
+    MutableMapping,
     MutableSet,
     Optional,
+    Set,
     Tuple,
     Type,
     cast,
@@ -79,6 +93,9 @@ from typing import (
 import ops
 
 if TYPE_CHECKING:
+    import smtplib
+    import ssl
+
     from pydantic import BaseModel as _ModelBase
 else:
     _ModelBase = object
@@ -89,12 +106,16 @@ __all__ = [
     "AuthType",
     "SecretError",
     "SmtpDataAvailableEvent",
+    "SmtpDataRemovedEvent",
     "SmtpError",
     "SmtpProvides",
+    "SmtpReading",
     "SmtpRelationData",
     "SmtpRequires",
     "SmtpRequiresEvents",
+    "SmtpState",
     "TransportSecurity",
+    "choose",
     "encode_relation_data",
     "parse_recipients",
     "recipients_validator",
@@ -309,6 +330,210 @@ class SmtpRelationData(_ModelBase):
     recipients: List[str] = []  # noqa: RUF012 - pydantic copies it for each instance
     tls_ca_chain: Optional[str] = None
 
+    @property
+    def implicit_tls(self) -> bool:
+        """Whether TLS starts with the first byte (RFC 8314 section 3.3).
+
+        It is never true together with `starttls`.
+        """
+        return self.transport_security == TransportSecurity.TLS
+
+    @property
+    def starttls(self) -> bool:
+        """Whether the command STARTTLS must upgrade the connection (RFC 3207).
+
+        It is never true together with `implicit_tls`.
+        """
+        return self.transport_security == TransportSecurity.STARTTLS
+
+    @property
+    def verify_tls(self) -> bool:
+        """Whether to verify the relay's certificate: always, but where `skip_ssl_verify` is set.
+
+        It says nothing of whether there is TLS at all.
+        """
+        return not self.skip_ssl_verify
+
+    @property
+    def credentials(self) -> Optional[Tuple[str, str]]:
+        """User and password for AUTH (RFC 4954), or None where no AUTH is to be attempted.
+
+        They are None unless `auth_type` is `plain` and both are there. Providers publish
+        credentials with `auth_type` `none` too; those are not for use.
+        """
+        if self.auth_type != AuthType.PLAIN or not self.user or not self.password:
+            return None
+        return self.user, self.password
+
+    def from_address(
+        self, override: Optional[str] = None, local_part: str = "no-reply"
+    ) -> Optional[str]:
+        """Return the address that mail comes from (RFC 5322 section 3.6.2).
+
+        Args:
+            override: The charm's own configuration, which goes before all else.
+            local_part: What stands before the `@` where only `domain` is known.
+
+        Returns:
+            The first that is there of `override`, `smtp_sender`, `user` where it is an address,
+            and `local_part` at `domain`; otherwise None.
+
+        Raises:
+            ImportError: If `user` looks like an address, and email-validator is not installed.
+        """
+        if override or self.smtp_sender:
+            return override or self.smtp_sender
+        if self.user and _is_address(self.user):
+            return self.user
+        return f"{local_part}@{self.domain}" if self.domain else None
+
+    def to_uri(self, **query: object) -> str:
+        """Return the relay as a URI, with user and password where AUTH is to be attempted.
+
+        Every part is percent-encoded (RFC 3986 sections 2.1 and 3.2). The scheme is `smtps` for
+        TLS from the first byte, otherwise `smtp`: whether STARTTLS is demanded has no common
+        spelling, so pass your application's own, such as `disable_starttls=True`. The URI holds
+        the password: keep it out of logs.
+
+        Args:
+            query: Parameters to append; booleans are spelled `true` and `false`.
+        """
+        import urllib.parse  # noqa: PLC0415 - paid only where it is needed
+
+        userinfo = ":".join(urllib.parse.quote(part, safe="") for part in self.credentials or ())
+        spelled = {k: _spell(v, "true", "false") for k, v in query.items()}
+        parameters = urllib.parse.urlencode(spelled, quote_via=urllib.parse.quote)
+        return "".join(
+            [
+                "smtps://" if self.implicit_tls else "smtp://",
+                f"{userinfo}@" if userinfo else "",
+                f"{_uri_host(self.host)}:{self.port}",
+                f"/?{parameters}" if parameters else "",
+            ]
+        )
+
+    def to_env(
+        self,
+        prefix: str = "SMTP_",
+        *,
+        names: Optional[Mapping[str, str]] = None,
+        true: str = "true",
+        false: str = "false",
+    ) -> Dict[str, str]:
+        """Return the relay as environment variables for a workload.
+
+        What is absent is left out, and so are user and password where no AUTH is to be attempted.
+        The dictionary holds the password: keep it out of logs.
+
+        Args:
+            prefix: What each variable's name starts with.
+            names: Other names, without the prefix, for any of `HOST`, `PORT`, `USER`, `PASSWORD`,
+                `AUTH_TYPE`, `TRANSPORT_SECURITY`, `IMPLICIT_TLS`, `STARTTLS`, `VERIFY_TLS`,
+                `DOMAIN`, `SENDER`, `RECIPIENTS` (separated by commas) and `TLS_CA_CHAIN`.
+            true: How the application spells a boolean that is true.
+            false: How the application spells a boolean that is false.
+
+        Raises:
+            ValueError: If `names` has a key that is none of these.
+        """
+        user, password = self.credentials or (None, None)
+        values = {
+            "HOST": self.host,
+            "PORT": self.port,
+            "USER": user,
+            "PASSWORD": password,
+            "AUTH_TYPE": AuthType(self.auth_type).value,
+            "TRANSPORT_SECURITY": TransportSecurity(self.transport_security).value,
+            "IMPLICIT_TLS": self.implicit_tls,
+            "STARTTLS": self.starttls,
+            "VERIFY_TLS": self.verify_tls,
+            "DOMAIN": self.domain,
+            "SENDER": self.smtp_sender,
+            "RECIPIENTS": ",".join(self.recipients),
+            "TLS_CA_CHAIN": self.tls_ca_chain,
+        }
+        others = dict(names or {})
+        if not others.keys() <= values.keys():
+            raise ValueError(f"no such variables: {sorted(others.keys() - values.keys())}")
+        return {
+            f"{prefix}{others.get(key, key)}": _spell(value, true, false)
+            for key, value in values.items()
+            if value is not None and value != ""
+        }
+
+    def ssl_context(self) -> ssl.SSLContext:
+        """Return the context for TLS with the relay.
+
+        It verifies certificate and host name as `ssl.create_default_context` does
+        (https://docs.python.org/3/library/ssl.html#ssl.create_default_context): by `tls_ca_chain`
+        where that is published, otherwise by the system's CAs. It verifies nothing where
+        `skip_ssl_verify` is set.
+
+        Raises:
+            ssl.SSLError: If `tls_ca_chain` is not PEM.
+        """
+        import ssl  # noqa: PLC0415 - paid only where it is needed
+
+        if self.verify_tls:
+            return ssl.create_default_context(cadata=self.tls_ca_chain or None)
+        context = ssl.create_default_context()
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+        return context
+
+    @contextlib.contextmanager
+    def connect(self, timeout: float = 10.0) -> Generator[smtplib.SMTP, None, None]:
+        """Connect to the relay, ready to send: after EHLO, after TLS and AUTH where they are due.
+
+        STARTTLS never falls back to clear text (RFC 3207 section 6). AUTH is attempted once, with
+        one mechanism: PLAIN (RFC 4616), LOGIN or CRAM-MD5, as the relay offers. User and password
+        go over a clear connection only where the provider says so by `transport_security` `none`
+        with `auth_type` `plain`, and then a warning is logged.
+
+        Args:
+            timeout: Seconds that each step of the session may take.
+
+        Yields:
+            The client, to call `send_message` on. It is closed at the end.
+
+        Raises:
+            OSError: If the relay cannot be reached, or TLS fails.
+            smtplib.SMTPNotSupportedError: If the relay does not offer STARTTLS or AUTH.
+            smtplib.SMTPAuthenticationError: If the relay refuses user and password.
+            smtplib.SMTPException: If the relay refuses the session.
+        """
+        import smtplib  # noqa: PLC0415 - paid only where it is needed
+
+        # A certificate names a host without the dot at its end (RFC 6066 section 3).
+        host = self.host.rstrip(".")
+        if self.implicit_tls:
+            context = self.ssl_context()
+            client = smtplib.SMTP_SSL(host, self.port, timeout=timeout, context=context)
+        else:
+            client = smtplib.SMTP(host, self.port, timeout=timeout)
+        try:
+            self._greet(client)
+            yield client
+        finally:
+            with contextlib.suppress(smtplib.SMTPException, OSError):
+                client.quit()
+            client.close()
+
+    def _greet(self, client: smtplib.SMTP) -> None:
+        client.ehlo_or_helo_if_needed()
+        if self.starttls:
+            # It raises where STARTTLS is not offered or refused, and forgets the first EHLO.
+            client.starttls(context=self.ssl_context())
+            client.ehlo_or_helo_if_needed()
+        credentials = self.credentials
+        if credentials:
+            if self.transport_security == TransportSecurity.NONE:
+                logger.warning(
+                    "auth_type=plain with transport_security=none: "
+                    "the password travels in the clear"
+                )
+            _authenticate(client, *credentials)
+
     def to_relation_data(self) -> Dict[str, str]:
         """Return the databag of this relay, as `encode_relation_data` writes it."""
         return encode_relation_data(**dict(self))
@@ -348,8 +573,40 @@ def _model() -> Type[SmtpRelationData]:
     )
     if not _is_pydantic_1():
         body["model_config"] = {"hide_input_in_errors": True}
+        hide_input = cast("Any", classmethod(_hide_input))
+        body["_hide_input"] = pydantic.model_validator(mode="wrap")(hide_input)
     metaclass: Any = type(pydantic.BaseModel)
     return metaclass("SmtpRelationData", (pydantic.BaseModel,), body)
+
+
+def _hide_input(
+    _: type,
+    data: Any,  # noqa: ANN401 - pydantic hands on what it was given
+    handler: Any,  # noqa: ANN401 - a type of pydantic 2 alone
+) -> Any:  # noqa: ANN401 - what the handler returns
+    """Validate without the input in `ValidationError.errors()`, as pydantic 1 does.
+
+    Where a key is missing, pydantic 2 reports all the others there, and one is the password.
+    """
+    from pydantic_core import (  # noqa: PLC0415 - paid only where data is validated
+        InitErrorDetails,
+        PydanticCustomError,
+        ValidationError,
+    )
+
+    try:
+        return handler(data)
+    except ValidationError as e:
+        details = [
+            InitErrorDetails(
+                type=PydanticCustomError(cast("Any", error["type"]), cast("Any", error["msg"])),
+                loc=error["loc"],
+                input="********",
+            )
+            for error in e.errors(include_url=False)
+        ]
+        title = e.title
+    raise ValidationError.from_exception_data(title, details, hide_input=True)
 
 
 def _check_host(host: str) -> str:
@@ -380,6 +637,77 @@ def _check_address(address: str) -> str:
         return pydantic.validate_email(address)[1]
     except ImportError as e:
         raise ImportError("addresses need the package email-validator; install it") from e
+
+
+def _is_address(text: str) -> bool:
+    if "@" not in text or "<" in text:
+        return False
+    try:
+        return bool(_check_address(text))
+    except ValueError:
+        return False
+
+
+def _spell(value: object, true: str, false: str) -> str:
+    if isinstance(value, bool):
+        return true if value else false
+    return str(value)
+
+
+def _uri_host(host: str) -> str:
+    """Spell a host for a URI: IPv6 in brackets, its zone by RFC 6874, other names by RFC 3986."""
+    import ipaddress  # noqa: PLC0415 - paid only where it is needed
+    import urllib.parse  # noqa: PLC0415 - as above
+
+    address, percent, zone = host.partition("%")
+    try:
+        ipaddress.IPv6Address(address)
+    except ValueError:
+        return urllib.parse.quote(host, safe="")
+    return f"[{address}{'%25' if percent else ''}{urllib.parse.quote(zone, safe='')}]"
+
+
+def _authenticate(client: smtplib.SMTP, user: str, password: str) -> None:
+    """Attempt AUTH once: `smtplib.SMTP.login` tries each mechanism, and no password but ASCII."""
+    import smtplib  # noqa: PLC0415 - paid only where it is needed
+
+    offered = client.esmtp_features.get("auth", "").upper().split()
+    if "PLAIN" in offered:
+        code, reply = client.docmd("AUTH", f"PLAIN {_base64(f'{chr(0)}{user}{chr(0)}{password}')}")
+    elif "LOGIN" in offered:
+        code, reply = _dialogue(client, "LOGIN", lambda _: user, lambda _: password)
+    elif "CRAM-MD5" in offered:
+        code, reply = _dialogue(client, "CRAM-MD5", functools.partial(_cram, user, password))
+    else:
+        raise smtplib.SMTPNotSupportedError("the relay offers no AUTH with user and password")
+    if code != 235:  # noqa: PLR2004 - RFC 4954 section 6: authentication succeeded
+        raise smtplib.SMTPAuthenticationError(code, reply)
+
+
+def _dialogue(
+    client: smtplib.SMTP, mechanism: str, *answers: Callable[[str], str]
+) -> Tuple[int, bytes]:
+    code, reply = client.docmd("AUTH", mechanism)
+    for answer in answers:
+        if code != 334:  # noqa: PLR2004 - RFC 4954 section 4: the relay's challenge
+            break
+        code, reply = client.docmd(_base64(answer(reply.decode("latin-1"))))
+    return code, reply
+
+
+def _cram(user: str, password: str, challenge: str) -> str:
+    """Answer a challenge as RFC 2195 section 2 says."""
+    import base64  # noqa: PLC0415 - paid only where it is needed
+    import hmac  # noqa: PLC0415 - as above
+
+    digest = hmac.new(password.encode(), base64.b64decode(challenge), "md5")
+    return f"{user} {digest.hexdigest()}"
+
+
+def _base64(text: str) -> str:
+    import base64  # noqa: PLC0415 - paid only where it is needed
+
+    return base64.b64encode(text.encode()).decode()
 
 
 class SmtpDataAvailableEvent(ops.RelationEvent):
@@ -451,25 +779,107 @@ class SmtpDataAvailableEvent(ops.RelationEvent):
         return self._data.get("tls_ca_chain")
 
 
+class SmtpDataRemovedEvent(ops.RelationEvent):
+    """A relation is broken, or its provider withdrew the relay: drop its credentials."""
+
+
 class SmtpRequiresEvents(ops.CharmEvents):
     """Events of the requirer's side.
 
     Attributes:
         smtp_data_available: Emitted with `SmtpDataAvailableEvent`.
+        smtp_data_removed: Emitted with `SmtpDataRemovedEvent`, once for each removal.
     """
 
     smtp_data_available = ops.EventSource(SmtpDataAvailableEvent)
+    smtp_data_removed = ops.EventSource(SmtpDataRemovedEvent)
+
+
+class SmtpState(str, enum.Enum):
+    """How far a requirer is from a relay it can use; later members are nearer.
+
+    Attributes:
+        NO_RELATION: Nothing is integrated.
+        WAITING_FOR_PROVIDER: The provider has published nothing yet.
+        INVALID: What the provider published cannot be read.
+        WAITING_FOR_SECRET: The password's secret cannot be read, for want of its grant as a rule.
+        READY: The relay is there.
+    """
+
+    NO_RELATION = "no relation"
+    WAITING_FOR_PROVIDER = "waiting for the provider"
+    INVALID = "invalid"
+    WAITING_FOR_SECRET = "waiting for the secret"  # noqa: S105 - a state, and no password
+    READY = "ready"
+
+
+@dataclasses.dataclass(frozen=True)
+class SmtpReading:
+    """What one reading of a relation found, or why it found nothing.
+
+    Attributes:
+        state: How far the relation is.
+        relation: The relation that was read; None without one.
+        data: The relay, where the state is READY; otherwise None.
+        invalid_fields: The fields that are wrong, sorted, where the state is INVALID.
+        message: Why there is no relay, in words and without any value; empty where it is READY.
+    """
+
+    state: SmtpState
+    relation: Optional[ops.Relation] = None
+    data: Optional[SmtpRelationData] = None
+    invalid_fields: Tuple[str, ...] = ()
+    message: str = ""
+
+    @property
+    def status(self) -> ops.StatusBase:
+        """The same as a status, for a charm that needs a relay, to hand to collect-status.
+
+        It is active without a message where there is a relay, waiting for what comes by itself,
+        and blocked for what an operator must mend.
+        """
+        if self.state == SmtpState.READY:
+            return ops.ActiveStatus()
+        if self.state in {SmtpState.NO_RELATION, SmtpState.INVALID}:
+            return ops.BlockedStatus(self.message)
+        return ops.WaitingStatus(self.message)
+
+
+def choose(preferred: SmtpRequires, *others: SmtpRequires) -> SmtpReading:
+    """Choose between endpoints, such as `smtp` and `smtp-legacy`, where a charm has several.
+
+    Args:
+        preferred: The endpoint to take the relay from, where it has one.
+        others: The endpoints to take it from otherwise, in this order.
+
+    Returns:
+        The reading that is nearest to a relay; among equals, that of the first endpoint and there
+        of the oldest relation.
+    """
+    return max((endpoint.read() for endpoint in (preferred, *others)), key=_nearness)
+
+
+def _nearness(reading: SmtpReading) -> int:
+    return [*SmtpState].index(reading.state)
 
 
 class SmtpRequires(ops.Object):
-    """The requirer's side: reads the relay, and emits an event when it can be read or changed.
+    """The requirer's side: reads the relay, and emits events when it comes, changes or goes.
+
+    `smtp_data_available` comes after each relation-changed with valid data, and after a
+    secret-changed for the relation's secret. What could not be read then is read again at
+    update-status, config-changed, secret-changed and leader-elected. A newer revision of the
+    secret is noticed at update-status too, because Juju does not tell of each across models.
+    `smtp_data_removed` comes once, after the relation is broken or its data withdrawn. For this
+    the unit's stored state keeps, per relation, whether data is pending and a salted digest of
+    what was last announced.
 
     Args:
         charm: The charm that requires the relay.
         relation_name: Endpoint of the interface `smtp` in the charm's metadata.
 
     Attributes:
-        on: Event source; `on.smtp_data_available` is the event to observe.
+        on: Event source, with the events of `SmtpRequiresEvents` to observe.
         charm: The charm that requires the relay.
         relation_name: Endpoint of the interface `smtp` in the charm's metadata.
     """
@@ -481,10 +891,14 @@ class SmtpRequires(ops.Object):
         super().__init__(charm, relation_name)
         self.charm = charm
         self.relation_name = relation_name
-        relation_changed = charm.on[relation_name].relation_changed
-        self.framework.observe(relation_changed, self._on_relation_changed)
+        self._broken: Set[int] = set()
+        self._announced_password: Tuple[str, str] = ("", "")
+        relation = charm.on[relation_name]
+        self.framework.observe(relation.relation_changed, self._on_relation_changed)
+        self.framework.observe(relation.relation_broken, self._on_relation_broken)
         self.framework.observe(charm.on.secret_changed, self._on_secret_changed)
-        for event in (charm.on.update_status, charm.on.config_changed, charm.on.leader_elected):
+        self.framework.observe(charm.on.update_status, self._on_update_status)
+        for event in (charm.on.config_changed, charm.on.leader_elected):
             self.framework.observe(event, self._on_retry)
 
     def get_relation_data(self) -> Optional[SmtpRelationData]:
@@ -524,10 +938,57 @@ class SmtpRequires(ops.Object):
             databag["password"] = self._read_password(databag["password_id"])
         return _model()(**cast("Any", databag))
 
+    def read(self, relation: Optional[ops.Relation] = None) -> SmtpReading:
+        """Read a relay, or learn why there is none; it never raises.
+
+        Args:
+            relation: A relation of this endpoint; without it, the one nearest to a relay is read,
+                and among equals the oldest.
+
+        Returns:
+            The relay, with the password looked up, or the reason.
+        """
+        if relation is not None:
+            return self._read(relation)
+        nothing = SmtpReading(
+            SmtpState.NO_RELATION,
+            message=f"{self.relation_name}: no relation; integrate it with a provider of smtp",
+        )
+        return max(self.read_all(), key=_nearness, default=nothing)
+
+    def read_all(self) -> List[SmtpReading]:
+        """Read every relation of the endpoint, the oldest first; it never raises."""
+        return [self._read(relation) for relation in self._relations()]
+
+    def _relations(self) -> List[ops.Relation]:
+        relations = self.model.relations[self.relation_name]
+        # In relation-broken, the data of the relation can be read still, and is no longer valid.
+        active = [r for r in relations if getattr(r, "active", True) and r.id not in self._broken]
+        return sorted(active, key=lambda relation: relation.id)
+
+    def _read(self, relation: ops.Relation) -> SmtpReading:
+        try:
+            data = self.get_relation_data_from_relation(relation)
+        except SecretError as e:
+            message = f"no SMTP data from relation {relation.id} yet: {e}"
+            return SmtpReading(SmtpState.WAITING_FOR_SECRET, relation, message=message)
+        except ops.ModelError as e:
+            message = f"no SMTP data from relation {relation.id} yet: {type(e).__name__}"
+            return SmtpReading(SmtpState.WAITING_FOR_PROVIDER, relation, message=message)
+        except (ImportError, ValueError) as e:
+            return _invalid(relation, e)
+        if data is None:
+            message = f"no SMTP data from relation {relation.id} yet: nothing is published"
+            return SmtpReading(SmtpState.WAITING_FOR_PROVIDER, relation, message=message)
+        return SmtpReading(SmtpState.READY, relation, data)
+
     def _databag(self, relation: ops.Relation) -> Dict[str, str]:
         return dict(relation.data[relation.app]) if relation.app else {}
 
     def _read_password(self, password_id: str) -> str:
+        known_id, password = self._announced_password
+        if known_id == password_id:
+            return password
         try:
             secret = self.model.get_secret(id=password_id)
             return secret.get_content(refresh=True)["password"]
@@ -537,40 +998,101 @@ class SmtpRequires(ops.Object):
             raise SecretError(f"the secret {password_id} has no key 'password'") from None
 
     def _on_relation_changed(self, event: ops.RelationChangedEvent) -> None:
-        self._emit(event.relation, event.unit)
+        self._look(event.relation, event.unit, told=True)
+
+    def _on_relation_broken(self, event: ops.RelationBrokenEvent) -> None:
+        self._broken.add(event.relation.id)
+        self._pending().discard(event.relation.id)
+        if self._announced().pop(event.relation.id, None) != _WITHDRAWN:
+            self._emit_removed(event.relation)
 
     def _on_secret_changed(self, event: ops.SecretChangedEvent) -> None:
         changed = event.secret.id or ""
-        for relation in self.model.relations[self.relation_name]:
+        for relation in self._relations():
             password_id = self._databag(relation).get("password_id", "")
-            if self._secret_uri_equal(changed, password_id) or relation.id in self._unread():
-                self._emit(relation)
+            told = self._secret_uri_equal(changed, password_id)
+            if told or relation.id in self._pending():
+                self._look(relation, told=told)
+
+    def _on_update_status(self, _: ops.EventBase) -> None:
+        for relation in self._relations():
+            self._look(relation)
 
     def _on_retry(self, _: ops.EventBase) -> None:
         """Try again what could not be read: a grant, for one, comes without an event."""
-        for relation in self.model.relations[self.relation_name]:
-            if relation.id in self._unread():
-                self._emit(relation)
+        if self._pending():
+            for relation in self._relations():
+                if relation.id in self._pending():
+                    self._look(relation)
 
-    def _emit(self, relation: ops.Relation, unit: Optional[ops.Unit] = None) -> None:
-        self._unread().discard(relation.id)
-        try:
-            data = self.get_relation_data_from_relation(relation)
-        except SecretError as e:
-            logger.warning("no SMTP data from relation %s yet: %s", relation.id, e)
-            self._unread().add(relation.id)
-            return
-        except ValueError as e:
-            logger.warning("invalid SMTP data in relation %s: %s", relation.id, _invalid_fields(e))
-            return
-        if data is not None:
+    def _look(
+        self, relation: ops.Relation, unit: Optional[ops.Unit] = None, *, told: bool = False
+    ) -> None:
+        """Read a relation and announce what is new.
+
+        Args:
+            relation: The relation.
+            unit: The remote unit that the event names.
+            told: Whether Juju told of a change, which is always announced and warned of.
+        """
+        reading = self._read(relation)
+        was_pending = relation.id in self._pending()
+        is_pending = reading.state in {SmtpState.INVALID, SmtpState.WAITING_FOR_SECRET}
+        if is_pending != was_pending:
+            (self._pending().add if is_pending else self._pending().discard)(relation.id)
+        if reading.data is not None:
+            self._announce(relation, reading.data, unit, told=told, was_pending=was_pending)
+        elif reading.state == SmtpState.WAITING_FOR_PROVIDER:
+            self._withdraw(relation)
+        elif told or (is_pending and not was_pending):
+            logger.warning("%s", reading.message)
+
+    def _announce(
+        self,
+        relation: ops.Relation,
+        data: SmtpRelationData,
+        unit: Optional[ops.Unit],
+        *,
+        told: bool,
+        was_pending: bool,
+    ) -> None:
+        last = self._announced().get(relation.id)
+        is_new = last is None or not _is_digest_of(data, last)
+        if is_new:
+            self._announced()[relation.id] = _digest(data, os.urandom(16).hex())
+        # A relation without a digest was announced by an older revision of this library.
+        if told or (is_new and (was_pending or last is not None)):
             _warn_if_insecure(data.auth_type, data.transport_security)
-            self.on.smtp_data_available.emit(relation, app=relation.app, unit=unit)
+            self._emit_available(relation, data, unit)
 
-    def _unread(self) -> MutableSet[int]:
-        """Return the IDs of the relations whose secret could not be read, kept across hooks."""
-        self._stored.set_default(unread=set())
-        return cast("MutableSet[int]", self._stored.unread)
+    def _emit_available(
+        self, relation: ops.Relation, data: SmtpRelationData, unit: Optional[ops.Unit]
+    ) -> None:
+        # What was read for the event is not asked of Juju again while it is handled.
+        if data.password_id and data.password:
+            self._announced_password = (data.password_id, data.password)
+        try:
+            self.on.smtp_data_available.emit(relation, app=relation.app, unit=unit)
+        finally:
+            self._announced_password = ("", "")
+
+    def _withdraw(self, relation: ops.Relation) -> None:
+        if self._announced().get(relation.id, _WITHDRAWN) != _WITHDRAWN:
+            self._announced()[relation.id] = _WITHDRAWN
+            self._emit_removed(relation)
+
+    def _emit_removed(self, relation: ops.Relation) -> None:
+        self.on.smtp_data_removed.emit(relation, app=relation.app, unit=None)
+
+    def _pending(self) -> MutableSet[int]:
+        """Return the IDs of the relations that could not be read, kept across hooks."""
+        self._stored.set_default(pending=set())
+        return cast("MutableSet[int]", self._stored.pending)
+
+    def _announced(self) -> MutableMapping[int, str]:
+        """Return the digest of what each relation last announced, kept across hooks."""
+        self._stored.set_default(announced={})
+        return cast("MutableMapping[int, str]", self._stored.announced)
 
     @staticmethod
     def _secret_uri_equal(left: str, right: str) -> bool:
@@ -586,16 +1108,35 @@ class SmtpRequires(ops.Object):
         return bool(left_id) and left_id == right_id
 
 
+# What stands in the place of a digest once the removal of a relation's data was announced.
+_WITHDRAWN = ""
+
+
+def _digest(data: SmtpRelationData, salt: str) -> str:
+    """Digest a relay with its password, so that a change is known and the password is not."""
+    import hashlib  # noqa: PLC0415 - paid only where it is needed
+
+    content = json.dumps([salt, dict(data)], sort_keys=True)
+    return f"{salt}:{hashlib.sha256(content.encode()).hexdigest()}"
+
+
+def _is_digest_of(data: SmtpRelationData, digest: str) -> bool:
+    return _digest(data, digest.partition(":")[0]) == digest
+
+
 def _split_secret_uri(uri: str) -> Tuple[str, str]:
     path = uri[len("secret:") :] if uri.startswith("secret:") else uri
     model, _, secret_id = path.lstrip("/").rpartition("/")
     return model, secret_id
 
 
-def _invalid_fields(error: ValueError) -> str:
-    """Name the fields that pydantic refused, without their values."""
+def _invalid(relation: ops.Relation, error: Exception) -> SmtpReading:
+    """Name the fields that were refused, without their values."""
     errors: List[Dict[str, Any]] = getattr(error, "errors", list)()
-    return ", ".join(sorted({str(e["loc"][0]) for e in errors}))
+    fields = tuple(sorted({str(e["loc"][0]) for e in errors if e["loc"]}))
+    reason = ", ".join(fields) if fields else str(error)
+    message = f"invalid SMTP data in relation {relation.id}: {reason}"
+    return SmtpReading(SmtpState.INVALID, relation, invalid_fields=fields, message=message)
 
 
 def _warn_if_insecure(auth_type: str, transport_security: str) -> None:
@@ -674,10 +1215,13 @@ class SmtpProvides(ops.Object):
     ) -> bool:
         databag = relation.data[self.charm.app]
         published = dict(databag)
-        if published == relation_data:
-            return False
-        if secret and published.get("password_id") != relation_data["password_id"]:
-            secret.grant(relation)
         # An empty string removes a key, so one write replaces the whole databag.
-        databag.update({**dict.fromkeys(published, ""), **relation_data})
+        wanted = {**dict.fromkeys(published, ""), **relation_data}
+        changes = {k: v for k, v in wanted.items() if published.get(k, "") != v}
+        if not changes:
+            return False
+        # A databag that names the secret has its grant, which came with it in one hook.
+        if secret and "password_id" in changes:
+            secret.grant(relation)
+        databag.update(changes)
         return True

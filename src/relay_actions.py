@@ -1,0 +1,139 @@
+"""The actions `check-relay` and `send-test-email`: what they do, and what they answer."""
+
+from __future__ import annotations
+
+import dataclasses
+import email.message
+import email.utils
+from typing import TYPE_CHECKING, Any
+
+import relay_check
+
+if TYPE_CHECKING:
+    import relay
+
+
+@dataclasses.dataclass(frozen=True)
+class Answer:
+    """What an action answers.
+
+    Attributes:
+        report: What was found on the way.
+        results: The action's results.
+        failure: Why the action failed, with the remedy; empty if it did not.
+    """
+
+    report: relay_check.Report
+    results: dict[str, Any]
+    failure: str
+
+
+def target(configured: relay.Relay) -> relay_check.Target:
+    """Return what to check of a relay."""
+    return relay_check.Target(
+        host=configured.host,
+        port=configured.port,
+        transport_security=configured.transport_security,
+        auth_type=configured.auth_type,
+        user=configured.user,
+        password=configured.password,
+        tls_ca_chain=configured.tls_ca_chain,
+        skip_ssl_verify=configured.skip_ssl_verify,
+    )
+
+
+def check_relay(
+    configured: relay.Relay, *, sender: str = "", recipient: str = "", timeout: float = 10.0
+) -> Answer:
+    """Check the relay.
+
+    Args:
+        configured: The relay.
+        sender: Address to try as the envelope's sender; by default the relay's smtp_sender.
+        recipient: Address to try as the envelope's recipient; by default the relay's recipients.
+        timeout: Seconds that the check may take.
+
+    Raises:
+        ValueError: If an address cannot stand in an envelope.
+    """
+    report = relay_check.check(
+        target(configured),
+        sender=sender or configured.smtp_sender,
+        recipients=_addresses(recipient) or configured.recipients,
+        timeout=timeout,
+    )
+    return Answer(report, _results(configured, report), _failure(report))
+
+
+def send_test_email(  # noqa: PLR0913 - each has a name
+    configured: relay.Relay,
+    *,
+    model: str,
+    unit: str,
+    recipient: str,
+    subject: str,
+    sender: str = "",
+) -> Answer:
+    """Send one message through the relay.
+
+    Args:
+        configured: The relay.
+        model: Name of the model, for the message.
+        unit: Name of the unit, for the message.
+        recipient: Address to send to, or several, separated by commas.
+        subject: Subject of the message.
+        sender: Address to send from; by default the relay's smtp_sender.
+
+    Raises:
+        ValueError: If there is no sender, or an address or the subject cannot stand in a message.
+    """
+    sender = sender or configured.smtp_sender or ""
+    if not sender:
+        raise ValueError("sender: not given; give sender=ADDRESS, or set the option smtp_sender")
+    if not subject.isprintable():
+        raise ValueError("subject: must be one line of printable characters")
+    recipients = _addresses(recipient)
+    message = email.message.EmailMessage()
+    message["Date"] = email.utils.localtime()
+    message["Message-ID"] = email.utils.make_msgid(domain=sender.rpartition("@")[2])
+    message["From"] = sender
+    message["To"] = ", ".join(recipients)
+    message["Subject"] = subject
+    message.set_content(
+        "smtp-integrator sent this message to test a mail relay.\n\n"
+        f"Model: {model}\nUnit: {unit}\nRelay: {configured.host}, port {configured.port}\n"
+    )
+    sent = relay_check.send(target(configured), message, recipients, sender=sender)
+    results = _results(configured, sent.report) | {
+        "answer": sent.answer or "",
+        "queue-id": sent.queue_id or "",
+        "refused": "\n".join(f"{address}: {answer}" for address, answer in sent.refused.items()),
+    }
+    return Answer(sent.report, results, _failure(sent.report))
+
+
+def _addresses(text: str) -> list[str]:
+    return [address.strip() for address in text.split(",") if address.strip()]
+
+
+def _results(configured: relay.Relay, report: relay_check.Report) -> dict[str, Any]:
+    stages = {
+        stage.name: {
+            "outcome": stage.outcome.value,
+            "duration-ms": str(stage.duration_ms),
+            **stage.facts,
+        }
+        for stage in report.stages
+    }
+    return {
+        "relay": f"{configured.host}:{configured.port}",
+        "report": "\n".join(report.lines()),
+        "stages": stages,
+        "summary": report.summary,
+        "works": str(report.works).lower(),
+    }
+
+
+def _failure(report: relay_check.Report) -> str:
+    diagnosis = report.failure.diagnosis if report.failure else None
+    return f"{diagnosis.summary}. {diagnosis.sentence} {diagnosis.remedy}" if diagnosis else ""

@@ -1,0 +1,217 @@
+"""A relay on a real socket, that offers what a test wants, and certificates for it."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import dataclasses
+import datetime as dt
+import ipaddress
+import secrets
+import socket
+import ssl
+import threading
+from typing import TYPE_CHECKING
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+if TYPE_CHECKING:
+    import pathlib
+
+    from typing_extensions import Self
+
+CHALLENGE = "<1896.697170952@relay.test>"
+
+
+@dataclasses.dataclass(frozen=True)
+class Certificate:
+    """A certificate for 127.0.0.1, and the authority that signed it.
+
+    Attributes:
+        authority: The authority's certificate, as PEM.
+        server: The context of a relay that has the certificate.
+    """
+
+    authority: str
+    server: ssl.SSLContext
+
+
+def certificate(folder: pathlib.Path) -> Certificate:
+    """Make an authority and a certificate; the key stands in a file of the folder."""
+    root_key, key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
+    root_name, name = (
+        x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"{who} {secrets.token_hex(4)}")])
+        for who in ("Authority", "Relay")
+    )
+    now = dt.datetime.now(dt.timezone.utc)
+    identifier = x509.SubjectKeyIdentifier.from_public_key(root_key.public_key())
+
+    def build(subject: x509.Name, public_key: ec.EllipticCurvePublicKey) -> x509.CertificateBuilder:
+        return (
+            x509.CertificateBuilder(root_name, subject, public_key)
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(now - dt.timedelta(days=1))
+            .not_valid_after(now + dt.timedelta(days=30))
+            .add_extension(
+                x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(identifier),
+                critical=False,
+            )
+        )
+
+    root = (
+        build(root_name, root_key.public_key())
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .add_extension(identifier, critical=False)
+        .sign(root_key, hashes.SHA256())
+    )
+    address = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
+    leaf = (
+        build(name, key.public_key())
+        .add_extension(x509.SubjectAlternativeName([address]), critical=False)
+        .sign(root_key, hashes.SHA256())
+    )
+    private_key = key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+    chain = folder / f"{leaf.serial_number}.pem"
+    chain.write_bytes(private_key + leaf.public_bytes(serialization.Encoding.PEM))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(chain)
+    return Certificate(root.public_bytes(serialization.Encoding.PEM).decode(), context)
+
+
+class Relay:
+    """Serves one session after the other, in a thread.
+
+    Args:
+        offers: The extensions that EHLO lists in the clear.
+        offers_in_tls: The extensions that EHLO lists once the connection is encrypted.
+        tls: The context for TLS.
+        implicit: Whether TLS starts with the first byte.
+        answers: What to answer to a verb, in the place of consent.
+
+    Attributes:
+        port: Where it listens on 127.0.0.1.
+        received: Each line that came in, after `tls ` or `clear `.
+        ended: How each session ended: `quit`, `dropped` or `failed handshake`.
+    """
+
+    def __init__(  # noqa: PLR0913 - each is one thing that relays differ in
+        self,
+        *offers: str,
+        offers_in_tls: tuple[str, ...] = (),
+        tls: ssl.SSLContext | None = None,
+        implicit: bool = False,
+        greeting: str = "220 relay.test ESMTP",
+        answers: dict[str, str] | None = None,
+    ) -> None:
+        self._offers = {False: offers, True: offers_in_tls}
+        self._tls = tls
+        self._implicit = implicit
+        self._greeting = greeting
+        self._answers = answers or {}
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._thread = threading.Thread(target=self._serve)
+        self._ending = False
+        self.port: int = self._listener.getsockname()[1]
+        self.received: list[str] = []
+        self.ended: list[str] = []
+
+    @property
+    def verbs(self) -> list[str]:
+        return [line.split(" ")[1].upper() for line in self.received]
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ending = True
+        # accept() goes on at a last connection.
+        socket.create_connection(("127.0.0.1", self.port)).close()
+        self._thread.join()
+        self._listener.close()
+
+    def _serve(self) -> None:
+        while True:
+            connection, _ = self._listener.accept()
+            if self._ending:
+                connection.close()
+                return
+            self.ended.append(self._session(connection))
+
+    def _session(self, connection: socket.socket) -> str:
+        try:
+            if self._implicit:
+                connection = self._encrypted(connection)
+            self._say(connection, self._greeting)
+            while True:
+                stream = connection.makefile("rb")
+                line = stream.readline().decode().rstrip("\r\n")
+                stream.close()
+                if not line:
+                    return "dropped"
+                connection = self._obey(connection, line)
+                if line.upper() == "QUIT":
+                    return "quit"
+        except ssl.SSLError:
+            return "failed handshake"
+        except OSError:
+            return "dropped"
+        finally:
+            connection.close()
+
+    def _obey(self, connection: socket.socket, line: str) -> socket.socket:
+        encrypted = isinstance(connection, ssl.SSLSocket)
+        self.received.append(f"{'tls' if encrypted else 'clear'} {line}")
+        verb, _, argument = line.upper().partition(" ")
+        if verb in self._answers:
+            self._say(connection, self._answers[verb])
+        elif verb == "EHLO":
+            lines = ["relay.test", *self._offers[encrypted]]
+            said = [f"250-{text}" for text in lines[:-1]] + [f"250 {lines[-1]}"]
+            self._say(connection, "\r\n".join(said))
+        elif verb == "STARTTLS":
+            self._say(connection, "220 go ahead")
+            return self._encrypted(connection)
+        elif verb == "AUTH":
+            self._say(connection, self._challenge(argument))
+        elif verb == "DATA":
+            self._say(connection, "354 go on")
+            self._message(connection)
+            self._say(connection, "250 taken")
+        elif verb in {"MAIL", "RCPT", "RSET", "NOOP"}:
+            self._say(connection, "250 fine")
+        elif verb == "QUIT":
+            self._say(connection, "221 bye")
+        else:
+            # What answers a challenge is no verb.
+            logins = [text for text in self.received if text.split(" ")[1:2] != ["EHLO"]]
+            first_of_two = logins[-2].upper().endswith("AUTH LOGIN")
+            self._say(connection, "334 UGFzc3dvcmQ6" if first_of_two else "235 welcome")
+        return connection
+
+    def _challenge(self, argument: str) -> str:
+        if argument == "LOGIN":
+            return "334 VXNlcm5hbWU6"
+        if argument == "CRAM-MD5":
+            return f"334 {base64.b64encode(CHALLENGE.encode()).decode()}"
+        return "235 welcome"
+
+    def _message(self, connection: socket.socket) -> None:
+        with connection.makefile("rb") as stream:
+            while stream.readline() not in {b".\r\n", b""}:
+                pass
+
+    def _encrypted(self, connection: socket.socket) -> socket.socket:
+        assert self._tls
+        return self._tls.wrap_socket(connection, server_side=True)
+
+    def _say(self, connection: socket.socket, text: str) -> None:
+        with contextlib.suppress(BrokenPipeError):
+            connection.sendall(f"{text}\r\n".encode())

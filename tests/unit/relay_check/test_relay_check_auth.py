@@ -1,0 +1,176 @@
+"""One attempt of AUTH with one mechanism, and a password that shows nowhere."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+import logging
+import traceback
+
+import checking
+import pytest
+from checking import ACCOUNT, HOST, PASSWORD, Resolver, base64_of, check
+from scripted_relay import Behaviour, ScriptedRelay
+
+import relay_check
+from relay_check import Kind, Outcome
+
+PLAIN = base64_of(f"\0notifier\0{PASSWORD}")
+
+
+@pytest.mark.parametrize(
+    ("offered", "tls", "chosen", "said"),
+    [
+        ("AUTH CRAM-MD5 LOGIN PLAIN", True, "PLAIN", [f"AUTH PLAIN {PLAIN}"]),
+        (
+            "AUTH XOAUTH2 login",
+            True,
+            "LOGIN",
+            ["AUTH LOGIN", base64_of("notifier"), base64_of(PASSWORD)],
+        ),
+        ("AUTH=PLAIN", True, "PLAIN", [f"AUTH PLAIN {PLAIN}"]),
+        ("AUTH LOGIN PLAIN", False, "PLAIN", [f"AUTH PLAIN {PLAIN}"]),
+    ],
+)
+def test_mechanism(
+    pki: checking.Pki, offered: str, chosen: str, said: list[str], *, tls: bool
+) -> None:
+    behaviour = Behaviour(capabilities=(offered,), context=pki.good, tls=tls)
+    with ScriptedRelay(behaviour) as relay:
+        report = check(
+            relay,
+            transport_security="tls" if tls else "none",
+            tls_ca_chain=pki.root.pem,
+            **ACCOUNT,
+        )
+
+    assert report.works
+    auth = report.stage("auth")
+    assert auth is not None
+    assert auth.facts["chosen"] == chosen
+    assert auth.facts["answer"] == "235 2.7.0 welcome"
+    assert relay.conversations[0].commands[1:-1] == said
+
+
+def test_in_the_clear_the_password_stays_hidden_where_it_can() -> None:
+    with ScriptedRelay(Behaviour(capabilities=("AUTH PLAIN CRAM-MD5",))) as relay:
+        report = check(relay, **ACCOUNT)
+
+    challenge = b"<1896.697170952@relay.test>"
+    digest = hmac.new(PASSWORD.encode(), challenge, hashlib.md5).hexdigest()
+    assert report.works
+    assert report.warnings == []
+    assert relay.conversations[0].commands[1:3] == [
+        "AUTH CRAM-MD5",
+        base64_of(f"notifier {digest}"),
+    ]
+
+
+def test_password_in_the_clear_is_a_warning() -> None:
+    with ScriptedRelay(Behaviour(capabilities=("AUTH PLAIN",))) as relay:
+        report = check(relay, **ACCOUNT)
+
+    [warning] = report.warnings
+    assert warning.kind is Kind.AUTH_IN_CLEAR
+    assert warning.sentence == (
+        "transport_security=none: everyone on the way can read the password."
+    )
+    assert warning.remedy == "Set transport_security=starttls or tls, where the relay has it."
+
+
+def test_refusal_of_the_user_ends_the_attempt() -> None:
+    behaviour = Behaviour({"LOGIN-1": "535 5.7.8 no such user"}, ("AUTH LOGIN",))
+    with ScriptedRelay(behaviour) as relay:
+        report = check(relay, **ACCOUNT)
+
+    assert report.summary == "AUTH refused: 535 5.7.8 no such user"
+
+
+def test_challenge_that_is_no_base64_is_one_refused_attempt() -> None:
+    answers = {"CRAM-MD5-0": "334 \xe9", "AUTH": "535 no"}
+    with ScriptedRelay(Behaviour(answers, ("AUTH CRAM-MD5",))) as relay:
+        report = check(relay, **ACCOUNT)
+
+    assert report.kind is Kind.AUTH_REFUSED
+    assert relay.verbs.count("AUTH") == 1
+
+
+@pytest.mark.parametrize("auth_type", ["none", "not_provided"])
+def test_no_auth_without_auth_type_plain(auth_type: str) -> None:
+    with ScriptedRelay(Behaviour(capabilities=("AUTH PLAIN",))) as relay:
+        report = check(relay, auth_type=auth_type, user="notifier", password=PASSWORD)
+
+    auth = report.stage("auth")
+    assert auth is not None
+    assert auth.outcome is Outcome.SKIPPED
+    assert auth.facts == {"reason": f"auth_type={auth_type}", "offered": "PLAIN"}
+    assert "AUTH" not in relay.verbs
+
+
+def test_no_attempt_where_none_is_wanted() -> None:
+    with ScriptedRelay(Behaviour(capabilities=("AUTH PLAIN",))) as relay:
+        report = check(relay, attempt_auth=False, sender="app@example.com", **ACCOUNT)
+
+    assert report.works
+    outcomes = {stage.name: stage.outcome for stage in report.stages}
+    assert outcomes["auth"] is Outcome.SKIPPED
+    assert outcomes["envelope"] is Outcome.SKIPPED
+    assert relay.verbs == ["EHLO", "QUIT"]
+
+
+# The password shows nowhere, even if the relay says it.
+
+SECRETS = (
+    PASSWORD,
+    base64_of(PASSWORD),
+    PLAIN,
+    PLAIN.rstrip("="),
+    base64_of(PASSWORD).rstrip("="),
+)
+
+
+def shown(report: relay_check.Report, target: relay_check.Target) -> str:
+    return "\n".join(
+        [*report.lines(), json.dumps(report.to_dict()), repr(report), str(report), repr(target)]
+    )
+
+
+@pytest.mark.parametrize("verb", ["BANNER", "EHLO", "AUTH", "MAIL", "QUIT", "LOGIN-0", "LOGIN-1"])
+@pytest.mark.parametrize("mechanism", ["PLAIN", "LOGIN", "CRAM-MD5"])
+@pytest.mark.parametrize("code", ["235", "250", "535", "no reply:"])
+def test_password_shows_nowhere(
+    verb: str, mechanism: str, code: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    words = " ".join(SECRETS)
+    behaviour = Behaviour({verb: f"{code} {words}"}, (f"AUTH {mechanism} {words}",))
+    with ScriptedRelay(behaviour) as relay:
+        target = relay_check.Target("127.0.0.1", relay.port, **ACCOUNT)
+        report = relay_check.check(target, sender="app@example.com", timeout=5)
+
+    text = shown(report, target) + caplog.text
+    assert "[hidden]" in text or verb == "EHLO"
+    assert [secret for secret in SECRETS if secret in text] == []
+
+
+def test_password_shows_in_no_traceback() -> None:
+    target = relay_check.Target(HOST, 25, **ACCOUNT)
+    with pytest.raises(ZeroDivisionError) as raised:
+        relay_check.check(target, resolver=Resolver(error=ZeroDivisionError()))
+    with pytest.raises(ValueError, match="auth_type=plain needs a user") as refused:
+        relay_check.Target(HOST, 25, auth_type="plain", password=PASSWORD)
+
+    for error in (raised.value, refused.value):
+        assert PASSWORD not in "".join(traceback.format_exception(error))
+
+
+@pytest.mark.parametrize("password", ["pass\udcffword", "密码", "x" * 600, "a b\tc"])
+def test_password_of_any_letters_is_tried(password: str) -> None:
+    with ScriptedRelay(Behaviour({"AUTH": "535 no"}, ("AUTH PLAIN",))) as relay:
+        report = check(relay, auth_type="plain", user="ü", password=password)
+
+    assert report.kind is Kind.AUTH_REFUSED
+    said = base64.b64decode(relay.conversations[0].commands[1].split(" ")[2])
+    assert said == f"\0ü\0{password}".encode(errors="surrogatepass")

@@ -1,0 +1,280 @@
+"""The command, as an operator runs it on a laptop."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import io
+import json
+import os
+import pathlib
+import subprocess
+import sys
+
+import checking
+import pytest
+from checking import AUTH, PASSWORD
+from scripted_relay import SILENCE, Behaviour, ScriptedRelay
+
+import relay_check
+
+COMMAND = pathlib.Path(__file__).parents[3] / "src/relay_check.py"
+
+
+@dataclasses.dataclass(frozen=True)
+class Result:
+    code: int
+    stdout: str
+    stderr: str
+
+
+def run(*arguments: str) -> Result:
+    """Run in this process, which is faster."""
+    stdout, stderr = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(stdout), contextlib.redirect_stderr(stderr):
+        try:
+            code = relay_check.main(arguments)
+        except SystemExit as e:
+            code = e.code
+    assert isinstance(code, int)
+    return Result(code, stdout.getvalue(), stderr.getvalue())
+
+
+def run_process(*arguments: str, text: str = "") -> Result:
+    """Run with the standard library alone, and with every warning as an error."""
+    finished = subprocess.run(
+        [sys.executable, "-I", "-S", "-W", "error", str(COMMAND), *arguments],
+        input=text,
+        capture_output=True,
+        text=True,
+        check=False,
+        env={"PATH": os.defpath},
+    )
+    return Result(finished.returncode, finished.stdout, finished.stderr)
+
+
+def at(relay: ScriptedRelay) -> list[str]:
+    return ["--host", "127.0.0.1", "--port", str(relay.port)]
+
+
+@pytest.fixture
+def password_file(tmp_path: pathlib.Path) -> str:
+    path = tmp_path / "password"
+    path.write_text(f"{PASSWORD}\n")
+    return str(path)
+
+
+@pytest.mark.parametrize("security", ["--starttls", "--tls"])
+def test_works(
+    pki: checking.Pki, tmp_path: pathlib.Path, password_file: str, security: str
+) -> None:
+    ca_file = tmp_path / "ca.pem"
+    ca_file.write_text(pki.root.pem)
+    behaviour = Behaviour(
+        capabilities=("STARTTLS", *AUTH), context=pki.good, tls=security == "--tls"
+    )
+    with ScriptedRelay(behaviour) as relay:
+        result = run_process(
+            *[*at(relay), security, "--ca-file", str(ca_file)],
+            *["--user", "notifier", "--password-file", password_file],
+            *["--sender", "app@example.com"],
+            *["--recipient", "a@example.com", "--recipient", "b@example.com"],
+            *["--timeout", "8"],
+        )
+
+    assert result.stderr == ""
+    assert result.code == 0
+    assert result.stdout.endswith("\nThe relay works.\n")
+    assert "       chosen: PLAIN\n" in result.stdout
+    assert "       recipient-2: <b@example.com>: 250 2.1.5 recipient ok\n" in result.stdout
+    assert relay.verbs.count("RCPT") == 2
+
+
+def test_report_for_programs() -> None:
+    with ScriptedRelay(Behaviour({"MAIL": "550 5.7.1 not yours"})) as relay:
+        result = run(*at(relay), "--sender", "app@example.com", "--json")
+
+    report = json.loads(result.stdout)
+    assert result.code == 65
+    assert report["works"] is False
+    assert report["summary"] == "sender refused: 550 5.7.1 not yours"
+    assert report["kind"] == "sender-refused"
+    assert report["exit-code"] == 65
+    assert [stage["name"] for stage in report["stages"]] == [
+        *["resolve", "connect", "banner", "ehlo", "tls", "auth", "envelope"]
+    ]
+    failed = report["stages"][-1]
+    assert isinstance(failed.pop("duration-ms"), int)
+    assert failed == {
+        "name": "envelope",
+        "outcome": "failed",
+        "facts": {"sender": "<app@example.com>: 550 5.7.1 not yours"},
+        "kind": "sender-refused",
+        "summary": "sender refused: 550 5.7.1 not yours",
+        "diagnosis": "The relay does not take mail from app@example.com.",
+        "remedy": "Set smtp_sender to an address that this account may send from.",
+    }
+
+
+def test_report_for_a_person() -> None:
+    with ScriptedRelay(Behaviour({"BANNER": "554 go away"})) as relay:
+        result = run(*at(relay))
+
+    assert result.stdout.splitlines()[-6:] == [
+        "       banner: 554 go away",
+        "       Failure: relay blocks this machine: 554 go away",
+        "       The relay refuses connections from this machine's address.",
+        f"       Remedy: {relay_check.Kind.BLOCKED.remedy}",
+        "",
+        "Failed: relay blocks this machine: 554 go away",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "arguments", "code"),
+    [
+        (Behaviour(), [], 0),
+        (Behaviour({"MAIL": "451 later"}), ["--sender", "a@b.example"], 0),
+        (Behaviour({"RCPT": "550 no"}), ["--recipient", "a@b.example"], 65),
+        (Behaviour({"BANNER": "554 no"}), [], 69),
+        (Behaviour({"BANNER": "421 busy"}), [], 75),
+        (Behaviour({"EHLO": SILENCE}), ["--timeout", "0.4"], 75),
+        (Behaviour(), ["--tls"], 76),
+        (Behaviour(), ["--starttls"], 76),
+        (Behaviour({"BANNER": "SSH-2.0"}), [], 76),
+        (Behaviour({"MAIL": "530 no"}), ["--sender", "a@b.example"], 77),
+    ],
+)
+def test_exit_codes(behaviour: Behaviour, arguments: list[str], code: int) -> None:
+    with ScriptedRelay(behaviour) as relay:
+        result = run(*at(relay), *arguments)
+
+    assert result.stderr == ""
+    assert result.code == code
+
+
+def test_exit_codes_of_certificate_and_auth(pki: checking.Pki, password_file: str) -> None:
+    behaviour = Behaviour({"AUTH": "535 no"}, AUTH, tls=True, context=pki.good)
+    account = ["--user", "notifier", "--password-file", password_file]
+    with ScriptedRelay(behaviour) as relay:
+        certificate = run(*at(relay), "--tls", *account)
+        auth = run(*at(relay), "--tls", "--skip-ssl-verify", *account)
+
+    assert certificate.code == 69
+    assert auth.code == 77
+    assert "       verification: off, by skip_ssl_verify\n" in auth.stdout
+
+
+def test_no_such_host() -> None:
+    result = run("--host", "no such host..example", "--port", "25")
+
+    assert result.code == 68
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--password", PASSWORD],
+        [f"--password={PASSWORD}"],
+        ["--passwort", PASSWORD],
+        [PASSWORD],
+        ["-p", PASSWORD],
+        [f"--json={PASSWORD}"],
+        [f"--timeout={PASSWORD}"],
+        ["--port", PASSWORD],
+        ["--user", PASSWORD],
+        ["--tls", f"--starttls={PASSWORD}"],
+        ["--user", "notifier", "--password-file", f"/nonexistent/{PASSWORD}"],
+        ["--ca-file", f"/nonexistent/{PASSWORD}"],
+        ["--sender", f"{PASSWORD} {PASSWORD}"],
+    ],
+)
+def test_usage_errors_show_nothing_that_was_entered(arguments: list[str]) -> None:
+    result = run("--host", "relay.test", "--port", "25", *arguments)
+
+    assert result.code == 64
+    assert result.stdout == ""
+    assert PASSWORD not in result.stderr
+    assert "error: " in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--password", "x"], "process lists show arguments: put the password into a file"),
+        (["--user", "x"], "--user and --password-file go together"),
+        (["--password-file", "x"], "--user and --password-file go together"),
+        (["--port", "0"], "port: must be between 1 and 65535"),
+        (["--timeout", "0"], "argument --timeout: invalid _seconds value"),
+        (["--tls", "--starttls"], "not allowed with argument"),
+        (["--user", "x", "--password-file", "/nonexistent"], "--password-file: No such file"),
+        (["--ca-file", "/nonexistent"], "--ca-file: No such file"),
+        (["x"], "there are arguments that it does not know"),
+    ],
+)
+def test_usage_errors(arguments: list[str], message: str) -> None:
+    result = run("--host", "relay.test", "--port", "25", *arguments)
+
+    assert result.code == 64
+    assert message in result.stderr
+
+
+@pytest.mark.parametrize("missing", ["--host", "--port"])
+def test_what_is_required(missing: str) -> None:
+    given = {"--host": "relay.test", "--port": "25"}
+    del given[missing]
+
+    result = run(*(word for pair in given.items() for word in pair))
+
+    assert result.code == 64
+    assert f"required: {missing}" in result.stderr
+
+
+@pytest.mark.parametrize("ending", ["", "\n", "\r\n"])
+def test_password_on_standard_input(ending: str) -> None:
+    with ScriptedRelay(Behaviour(capabilities=("AUTH LOGIN",))) as relay:
+        result = run_process(
+            *at(relay), "--user", "u", "--password-file", "-", text=f"{PASSWORD}\t {ending}"
+        )
+
+    assert result.code == 0
+    assert relay.conversations[0].commands[3] == checking.base64_of(f"{PASSWORD}\t ")
+    assert PASSWORD not in result.stdout + result.stderr
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "auth_type=plain needs a user and a password"),
+        (b"\n", "auth_type=plain needs a user and a password"),
+        (b"zebra\xff", "--password-file: its content is not UTF-8"),
+    ],
+)
+def test_password_file_without_a_password(
+    tmp_path: pathlib.Path, content: bytes, message: str
+) -> None:
+    path = tmp_path / "password"
+    path.write_bytes(content)
+
+    result = run(
+        *["--host", "relay.test", "--port", "25"], "--user", "u", "--password-file", str(path)
+    )
+
+    assert result.code == 64
+    assert result.stderr.endswith(f"error: {message}\n")
+
+
+def test_help_names_every_option_but_the_refused_one() -> None:
+    result = run_process("--help")
+
+    assert result.code == 0
+    assert "--password-file" in result.stdout
+    assert "--password " not in result.stdout
+
+
+def test_every_diagnosis_has_its_own_words() -> None:
+    kinds = list(relay_check.Kind)
+
+    assert len({kind.title for kind in kinds}) == len(kinds)
+    assert len({kind.sentence for kind in kinds}) == len(kinds)
+    assert {kind.exit_code for kind in kinds} == {65, 68, 69, 75, 76, 77}

@@ -1,0 +1,175 @@
+"""The check ends, whatever the relay does, and the order of errors decides what it says."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import threading
+from typing import Any
+
+import checking
+import pytest
+from checking import ACCOUNT, AUTH, Resolver, check, diagnosis
+from scripted_relay import SILENCE, TRICKLE, Behaviour, ScriptedRelay
+
+import relay_check
+from relay_check import Kind
+
+ADDRESSES: dict[str, Any] = {"sender": "app@example.com", "recipients": ["ops@example.com"]}
+
+
+# A relay that falls silent, or sends a byte now and then. Were a limit missing, these would hang.
+
+
+@pytest.mark.parametrize("how", [SILENCE, TRICKLE], ids=["silence", "trickle"])
+@pytest.mark.parametrize(
+    ("security", "verb", "stage"),
+    [
+        ("none", "EHLO", "ehlo"),
+        ("starttls", "STARTTLS", "tls"),
+        ("starttls", "EHLO-AFTER-TLS", "ehlo-after-tls"),
+        ("none", "AUTH", "auth"),
+        ("tls", "AUTH", "auth"),
+        ("tls", "MAIL", "envelope"),
+        ("none", "RSET", "envelope"),
+    ],
+)
+def test_limit_of_a_stage(
+    pki: checking.Pki, how: str, security: str, verb: str, stage: str
+) -> None:
+    behaviour = Behaviour(
+        {verb: how}, ("STARTTLS", *AUTH), context=pki.good, tls=security == "tls"
+    )
+    with ScriptedRelay(behaviour) as relay:
+        report = check(
+            relay,
+            stage_timeout=0.2,
+            transport_security=security,
+            tls_ca_chain=pki.root.pem,
+            **ACCOUNT,
+            **ADDRESSES,
+        )
+
+    assert report.kind is Kind.TIMEOUT
+    assert diagnosis(report) == (
+        stage,
+        f"no answer in time: at {stage}",
+        f"The relay did not finish the stage {stage} within 0.2 s.",
+        "Try again with a longer timeout; if it stays, ask the relay's operator.",
+    )
+
+
+def test_banner_that_trickles() -> None:
+    with ScriptedRelay(Behaviour({"BANNER": TRICKLE})) as relay:
+        report = check(relay, stage_timeout=0.2)
+
+    assert report.kind is Kind.TIMEOUT
+    assert report.failure is not None
+    assert report.failure.name == "banner"
+
+
+def test_handshake_without_an_answer() -> None:
+    with ScriptedRelay(Behaviour({"HANDSHAKE": SILENCE}, tls=True)) as relay:
+        report = check(relay, stage_timeout=0.2, transport_security="tls")
+
+    assert report.kind is Kind.TIMEOUT
+    assert report.failure is not None
+    assert report.failure.name == "tls"
+
+
+def test_quit_without_an_answer_breaks_nothing() -> None:
+    with ScriptedRelay(Behaviour({"QUIT": SILENCE})) as relay:
+        report = check(relay, stage_timeout=0.2)
+
+    assert report.works
+    assert [warning.summary for warning in report.warnings] == ["no answer in time: at quit"]
+
+
+def test_limit_of_the_whole_ends_a_stage_before_its_own() -> None:
+    with ScriptedRelay(Behaviour({"EHLO": TRICKLE})) as relay:
+        report = relay_check.check(
+            relay_check.Target("127.0.0.1", relay.port), timeout=0.3, stage_timeout=60
+        )
+
+    assert report.kind is Kind.TIMEOUT
+
+
+def test_resolver_that_hangs() -> None:
+    let_go = threading.Event()
+
+    def hang(*_: Any, **__: Any) -> list[Any]:
+        let_go.wait()
+        return []
+
+    report = relay_check.check(relay_check.Target("relay.test", 25), timeout=0.2, resolver=hang)
+    let_go.set()
+
+    assert report.kind is Kind.DNS_TEMPORARY
+    assert report.summary == "name servers do not answer: no answer in 0.1 s"
+
+
+def test_address_that_hangs_leaves_time_for_the_next() -> None:
+    with checking.filtered_port() as port, socket.socket() as listener:
+        # The same port on another address of this machine.
+        listener.bind(("127.0.0.2", port))
+        listener.listen()
+        report = relay_check.check(
+            relay_check.Target("relay.test", port),
+            resolver=Resolver("127.0.0.1", "127.0.0.2"),
+            timeout=0.6,
+            stage_timeout=0.3,
+        )
+
+    connect = report.stage("connect")
+    assert connect is not None
+    assert connect.facts == {
+        "address-1": "127.0.0.1: no answer",
+        "address-2": "127.0.0.2: works",
+    }
+
+
+# Every error of ssl and of sockets is an OSError: the first that fits decides.
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (TimeoutError("timed out"), Kind.DNS_TEMPORARY),
+        (ssl.SSLEOFError(8, "EOF"), Kind.DISCONNECTED),
+        (ssl.SSLZeroReturnError(6, "closed"), Kind.DISCONNECTED),
+        (ssl.SSLError(1, "[SSL] internal error"), Kind.TLS_FAILED),
+        (ConnectionResetError(104, "reset"), Kind.DISCONNECTED),
+        (BrokenPipeError(32, "pipe"), Kind.DISCONNECTED),
+        (OSError(107, "not connected"), Kind.DISCONNECTED),
+        (socket.gaierror(socket.EAI_AGAIN, "again"), Kind.DNS_TEMPORARY),
+        (socket.gaierror(socket.EAI_NONAME, "unknown"), Kind.HOST_UNKNOWN),
+    ],
+)
+def test_order_of_errors(error: OSError, kind: Kind) -> None:
+    assert isinstance(error, OSError)
+
+    report = relay_check.check(
+        relay_check.Target("relay.test", 25), resolver=Resolver(error=error)
+    )
+
+    assert report.kind is kind
+
+
+def test_verification_comes_before_all_other_errors_of_tls(pki: checking.Pki) -> None:
+    """The refusal of a certificate is an SSLError, an OSError and a ValueError at once."""
+    assert issubclass(ssl.SSLCertVerificationError, ssl.SSLError)
+    assert issubclass(ssl.SSLCertVerificationError, OSError)
+    assert issubclass(ssl.SSLCertVerificationError, ValueError)
+
+    with ScriptedRelay(Behaviour(tls=True, context=pki.good)) as relay:
+        report = check(relay, transport_security="tls")
+
+    assert report.kind is Kind.CERTIFICATE_UNKNOWN_CA
+
+
+def test_unexpected_error_rises_and_leaves_nothing_open() -> None:
+    """A bug shows as itself; an open socket would be a ResourceWarning, which is an error."""
+    target = relay_check.Target("relay.test", 25)
+
+    with pytest.raises(ZeroDivisionError):
+        relay_check.check(target, resolver=Resolver(error=ZeroDivisionError()))
