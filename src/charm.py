@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     import relay_actions
     import relay_health
 
-PEERS = "smtp-peers"
-
 logger = logging.getLogger(__name__)
 
 
@@ -33,6 +31,7 @@ class SmtpIntegratorCharm(ops.CharmBase):
         self._smtp_legacy = smtp.SmtpProvides(self, smtp.LEGACY_RELATION_NAME)
         for event in self._reconciled_events():
             framework.observe(event, self._reconcile)
+        framework.observe(self.on.leader_elected, self._on_leader_elected)
         framework.observe(self.on.secret_changed, self._on_secret_changed)
         framework.observe(self.on.secret_remove, self._on_secret_remove)
         framework.observe(self.on.collect_unit_status, self._on_collect_unit_status)
@@ -41,8 +40,9 @@ class SmtpIntegratorCharm(ops.CharmBase):
 
     def _reconciled_events(self) -> list[ops.BoundEvent]:
         on = self.on
-        events = [on.config_changed, on.leader_elected, on.upgrade_charm, on.update_status]
-        for endpoint in (smtp.DEFAULT_RELATION_NAME, smtp.LEGACY_RELATION_NAME, PEERS):
+        events = [on.config_changed, on.upgrade_charm, on.update_status]
+        endpoints = (smtp.DEFAULT_RELATION_NAME, smtp.LEGACY_RELATION_NAME, relay_password.PEERS)
+        for endpoint in endpoints:
             relation = on[endpoint]
             events += [relation.relation_created, relation.relation_joined]
             events += [relation.relation_changed, relation.relation_departed]
@@ -107,11 +107,14 @@ class SmtpIntegratorCharm(ops.CharmBase):
     def _reconcile_secret(self, password: str | None) -> relay_password.Published | None:
         """Keep the password's secret in step; only the endpoint `smtp` needs one."""
         if not password:
-            relay_password.withdraw(self.model, peers=self.model.get_relation(PEERS))
+            relay_password.withdraw(self.model)
         elif self.model.relations[smtp.DEFAULT_RELATION_NAME]:
-            peers = self.model.get_relation(PEERS)
-            return relay_password.publish(self.model, password, peers=peers)
+            return relay_password.publish(self.model, password)
         return None
+
+    def _on_leader_elected(self, event: ops.LeaderElectedEvent) -> None:
+        relay_password.catch_up(self.model)
+        self._reconcile(event)
 
     def _on_secret_changed(self, event: ops.SecretChangedEvent) -> None:
         # A unit that was the leader once still tracks the revision of its time.

@@ -42,7 +42,6 @@ _MAX_QUOTE = 300
 _CRLF = b"\r\n"
 _SPECIAL = re.compile(r"[\s<>\x00-\x1f\x7f]")
 
-
 # Exit codes of the shell, from sysexits.h.
 _USAGE, _DATA, _NO_HOST, _UNAVAILABLE, _TEMPORARY = 64, 65, 68, 69, 75
 _PROTOCOL, _NO_PERMISSION = 76, 77
@@ -683,9 +682,9 @@ def _wire_format(message: email.message.EmailMessage) -> bytes:
     return re.sub(rb"(?m)^\.", b"..", content)
 
 
-# What Postfix, Exim, Exchange, sendmail and Amazon SES write.
+# What Postfix and smtp-sink, Exim, Exchange, sendmail, and Amazon SES write.
 _QUEUE_IDS = (
-    r"\bqueued as <?([\w.-]+)",
+    r"\b(?:queued|kept) as <?([\w.-]+)",
     r"\bid=<?([\w.-]+)",
     r"\bInternalId=(\d+)",
     r"(\w+) Message accepted for delivery",
@@ -861,10 +860,12 @@ class _Connection:
     def reply(self) -> _Reply:
         """Return the next reply; raises _NotSmtpError for anything else."""
         lines: list[str] = []
+        size = 0
         while True:
             line = _text(self._line())
+            size += len(line)
             match = re.fullmatch(r"([2-5]\d\d)(?:([ -])(.*))?", line)
-            if not match or len(lines) * 8 > _MAX_REPLY:
+            if not match or size > _MAX_REPLY:
                 raise _NotSmtpError(self._quote(line))
             lines.append(match[3] or "")
             if match[2] != "-":
@@ -1812,20 +1813,15 @@ def _parser() -> argparse.ArgumentParser:
     add("--password", help=argparse.SUPPRESS)
     add("--sender", help="address to try as the sender")
     add("--recipient", action="append", default=[], help="address to try; may be repeated")
-    add("--timeout", type=_seconds, default=10.0, help="seconds for the whole; 10 by default")
+    add("--timeout", type=float, default=10.0, help="seconds for the whole; 10 by default")
     add("--json", action="store_true", help="print the report as JSON")
     return parser
 
 
-def _seconds(text: str) -> float:
-    seconds = float(text)
-    if not 0 < seconds < threading.TIMEOUT_MAX:
-        raise ValueError
-    return seconds
-
-
 def _target(options: argparse.Namespace) -> Target:
     """Read the files that the arguments name; raises ValueError."""
+    if not 0 < options.timeout < threading.TIMEOUT_MAX:
+        raise ValueError("--timeout: must be more than 0 seconds")
     if bool(options.user) != bool(options.password_file):
         raise ValueError("--user and --password-file go together")
     password, ca_chain = None, None

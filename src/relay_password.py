@@ -11,6 +11,8 @@ import dataclasses
 import ops
 
 LABEL = "relay-password"
+PEERS = "smtp-peers"
+
 _KEY = "password"
 # Where revisions of the charm before the label kept the secret's ID, in the peer relation.
 _OLD_KEY = "secret-id"
@@ -31,27 +33,38 @@ class Published:
     is_new: bool
 
 
-def publish(model: ops.Model, password: str, *, peers: ops.Relation | None) -> Published:
+def publish(model: ops.Model, password: str) -> Published:
     """Make the secret, or a new revision of it where the password differs from the newest one.
 
     Args:
-        model: The model, of a leader.
+        model: The model, of a leader that has caught up.
         password: The password that requirers shall use.
-        peers: The peer relation, if there is one; an older revision's secret is adopted from it.
 
     Returns:
         The secret, ready to be granted.
     """
-    secret = _find(model, peers)
+    secret = _find(model)
     content = {_KEY: password}
     if secret is None:
         secret = model.app.add_secret(content, label=LABEL)
         return Published(secret, _uri(secret.id or ""), is_new=True)
-    is_new = secret.get_content(refresh=True) != content
+    is_new = secret.get_content() != content
     if is_new:
         secret.set_content(content)
         track_newest(secret)
-    return Published(secret, _uri(secret.get_info().id), is_new=is_new)
+    # A secret that was found by its label learns its ID when it is first needed.
+    return Published(secret, _uri(secret.id or secret.get_info().id), is_new=is_new)
+
+
+def catch_up(model: ops.Model) -> None:
+    """Track the newest revision, which another leader may have made.
+
+    Args:
+        model: The model, of a leader that is new.
+    """
+    secret = _find(model)
+    if secret is not None:
+        track_newest(secret)
 
 
 def track_newest(secret: ops.Secret) -> None:
@@ -59,29 +72,30 @@ def track_newest(secret: ops.Secret) -> None:
     secret.get_content(refresh=True)
 
 
-def withdraw(model: ops.Model, *, peers: ops.Relation | None) -> None:
+def withdraw(model: ops.Model) -> None:
     """Remove the secret, with all its revisions and grants, if there is one.
 
     Args:
         model: The model, of a leader.
-        peers: The peer relation, if there is one; an older revision's note of the secret goes too.
     """
-    secret = _find(model, peers)
+    secret = _find(model)
     if secret is not None:
         secret.remove_all_revisions()
+    peers = model.get_relation(PEERS)
     if peers is not None:
         peers.data[model.app].pop(_OLD_KEY, None)
 
 
-def _find(model: ops.Model, peers: ops.Relation | None) -> ops.Secret | None:
+def _find(model: ops.Model) -> ops.Secret | None:
     try:
         return model.get_secret(label=LABEL)
     except ops.SecretNotFoundError:
-        return _adopt(model, peers)
+        return _adopt(model)
 
 
-def _adopt(model: ops.Model, peers: ops.Relation | None) -> ops.Secret | None:
+def _adopt(model: ops.Model) -> ops.Secret | None:
     """Take over the unlabelled secret of a charm revision before the label."""
+    peers = model.get_relation(PEERS)
     secret_id = peers.data[model.app].get(_OLD_KEY) if peers is not None else None
     if not secret_id:
         return None
@@ -90,6 +104,7 @@ def _adopt(model: ops.Model, peers: ops.Relation | None) -> ops.Secret | None:
     except ops.SecretNotFoundError:
         return None
     secret.set_info(label=LABEL)
+    track_newest(secret)
     return secret
 
 

@@ -49,7 +49,9 @@ def certificate(folder: pathlib.Path) -> Certificate:
     now = dt.datetime.now(dt.timezone.utc)
     identifier = x509.SubjectKeyIdentifier.from_public_key(root_key.public_key())
 
-    def build(subject: x509.Name, public_key: ec.EllipticCurvePublicKey) -> x509.CertificateBuilder:
+    def build(
+        subject: x509.Name, public_key: ec.EllipticCurvePublicKey
+    ) -> x509.CertificateBuilder:
         return (
             x509.CertificateBuilder(root_name, subject, public_key)
             .serial_number(x509.random_serial_number())
@@ -101,7 +103,7 @@ class Relay:
         ended: How each session ended: `quit`, `dropped` or `failed handshake`.
     """
 
-    def __init__(  # noqa: PLR0913 - each is one thing that relays differ in
+    def __init__(
         self,
         *offers: str,
         offers_in_tls: tuple[str, ...] = (),

@@ -8,15 +8,12 @@ import hmac
 import smtplib
 import ssl
 import traceback
-from typing import TYPE_CHECKING, Any
-
-import pytest
+from typing import Any
 
 import library_relay
-from charms.smtp_integrator.v0 import smtp
+import pytest
 
-if TYPE_CHECKING:
-    import pathlib
+from charms.smtp_integrator.v0 import smtp
 
 PASSWORD = "pässwörd@/%"
 USER = "notifier"
@@ -35,12 +32,8 @@ def other(tmp_path_factory: pytest.TempPathFactory) -> library_relay.Certificate
 
 
 def data(relay: library_relay.Relay, transport_security: str, **fields: Any) -> Any:
-    return smtp.SmtpRelationData(
-        host="127.0.0.1",
-        port=relay.port,
-        transport_security=smtp.TransportSecurity(transport_security),
-        **{"auth_type": "none", **fields},
-    )
+    where = {"host": "127.0.0.1", "port": relay.port, "transport_security": transport_security}
+    return smtp.SmtpRelationData(**{"auth_type": "none", **where, **fields})
 
 
 def message() -> email.message.EmailMessage:
@@ -50,8 +43,12 @@ def message() -> email.message.EmailMessage:
     return made
 
 
-def plain(user: str = USER, password: str = PASSWORD) -> str:
-    return base64.b64encode(f"\0{user}\0{password}".encode()).decode()
+def encoded(text: str) -> str:
+    return base64.b64encode(text.encode()).decode()
+
+
+PLAIN = encoded(f"\0{USER}\0{PASSWORD}")
+DIGEST = hmac.new(PASSWORD.encode(), library_relay.CHALLENGE.encode(), "md5").hexdigest()
 
 
 # What goes over the wire.
@@ -196,36 +193,13 @@ def test_the_dot_at_the_end_of_a_name_is_not_the_certificates(
 @pytest.mark.parametrize(
     ("offered", "lines"),
     [
-        ("AUTH PLAIN LOGIN CRAM-MD5", [f"AUTH PLAIN {plain()}"]),
-        ("AUTH cram-md5 plain", [f"AUTH PLAIN {plain()}"]),
+        ("AUTH PLAIN LOGIN CRAM-MD5", [f"AUTH PLAIN {PLAIN}"]),
+        ("AUTH cram-md5 plain", [f"AUTH PLAIN {PLAIN}"]),
         (
             "AUTH CRAM-MD5 LOGIN",
-            [
-                "AUTH LOGIN",
-                base64.b64encode(USER.encode()).decode(),
-                base64.b64encode(PASSWORD.encode()).decode(),
-            ],
+            ["AUTH LOGIN", encoded(USER), encoded(PASSWORD)],
         ),
-        (
-            "AUTH GSSAPI CRAM-MD5",
-            [
-                "AUTH CRAM-MD5",
-                base64.b64encode(
-                    f"{USER} "
-                    + hmac.new(
-                        PASSWORD.encode(), library_relay.CHALLENGE.encode(), "md5"
-                    ).hexdigest().encode().decode()
-                    if False
-                    else (
-                        USER
-                        + " "
-                        + hmac.new(
-                            PASSWORD.encode(), library_relay.CHALLENGE.encode(), "md5"
-                        ).hexdigest()
-                    ).encode()
-                ).decode(),
-            ],
-        ),
+        ("AUTH GSSAPI CRAM-MD5", ["AUTH CRAM-MD5", encoded(f"{USER} {DIGEST}")]),
     ],
 )
 def test_one_mechanism_is_used_and_any_password_fits(offered: str, lines: list[str]) -> None:
@@ -245,12 +219,11 @@ def test_a_refusal_is_not_tried_again(mechanism: str) -> None:
     assert caught.value.smtp_code == 535
     assert relay.verbs.count("AUTH") == 1
     shown = "".join(traceback.format_exception(caught.value))
-    assert not any(secret in shown for secret in (PASSWORD, plain()))
+    assert not any(secret in shown for secret in (PASSWORD, PLAIN))
 
 
 def test_what_a_refusal_repeats_of_the_password_is_hidden() -> None:
-    repeated = base64.b64encode(PASSWORD.encode()).decode()
-    refusal = f"501 malformed: {plain()} {repeated} {PASSWORD}"
+    refusal = f"501 malformed: {PLAIN} {encoded(PASSWORD)} {PASSWORD}"
     relay = library_relay.Relay("AUTH PLAIN", answers={"AUTH": refusal})
     with relay, pytest.raises(smtplib.SMTPAuthenticationError) as caught:
         data(relay, "none", **AUTH).connect().__enter__()
@@ -275,9 +248,7 @@ def test_a_password_in_the_clear_is_a_warning(caplog: pytest.LogCaptureFixture) 
 def test_an_encrypted_password_and_none_are_no_warning(
     certificate: library_relay.Certificate, caplog: pytest.LogCaptureFixture
 ) -> None:
-    relay = library_relay.Relay(
-        "STARTTLS", offers_in_tls=("AUTH PLAIN",), tls=certificate.server
-    )
+    relay = library_relay.Relay("STARTTLS", offers_in_tls=("AUTH PLAIN",), tls=certificate.server)
     with relay:
         with data(relay, "starttls", tls_ca_chain=certificate.authority, **AUTH).connect():
             pass
@@ -290,28 +261,29 @@ def test_an_encrypted_password_and_none_are_no_warning(
 
 
 def test_an_error_of_the_caller_ends_the_session() -> None:
-    with library_relay.Relay() as relay:
-        with pytest.raises(LookupError), data(relay, "none").connect():
-            raise LookupError
+    relay = library_relay.Relay()
+    with relay, pytest.raises(LookupError), data(relay, "none").connect():
+        raise LookupError
     assert relay.ended == ["quit"]
 
 
 def test_a_relay_that_drops_the_connection_is_the_clients_error() -> None:
-    with library_relay.Relay(answers={"MAIL": "421 4.3.2 shutting down"}) as relay:
-        with pytest.raises(smtplib.SMTPSenderRefused), data(relay, "none").connect() as client:
-            client.send_message(message())
+    relay = library_relay.Relay(answers={"MAIL": "421 4.3.2 shutting down"})
+    refused = pytest.raises(smtplib.SMTPSenderRefused)
+    with relay, refused, data(relay, "none").connect() as client:
+        client.send_message(message())
 
 
 def test_a_relay_that_turns_us_away_is_an_error() -> None:
-    with library_relay.Relay(greeting="554 go away") as relay:
-        with pytest.raises(smtplib.SMTPConnectError, match="554"):
-            data(relay, "none").connect().__enter__()
+    relay = library_relay.Relay(greeting="554 go away")
+    with relay, pytest.raises(smtplib.SMTPConnectError, match="554"):
+        data(relay, "none").connect().__enter__()
 
 
 def test_a_silent_relay_is_a_timeout() -> None:
-    with library_relay.Relay(answers={"EHLO": "250-never ending"}) as relay:
-        with pytest.raises((OSError, smtplib.SMTPException)):
-            data(relay, "none").connect(timeout=0.1).__enter__()
+    relay = library_relay.Relay(answers={"EHLO": "250-never ending"})
+    with relay, pytest.raises((OSError, smtplib.SMTPException)):
+        data(relay, "none").connect(timeout=0.1).__enter__()
 
 
 def test_no_relay_is_an_os_error() -> None:

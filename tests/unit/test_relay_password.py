@@ -26,14 +26,19 @@ class Leader:
 
     def publish(self, password: str, state: testing.State) -> testing.State:
         def publish(charm: ops.CharmBase) -> None:
-            peers = charm.model.get_relation("smtp-peers")
-            self.published = relay_password.publish(charm.model, password, peers=peers)
+            self.published = relay_password.publish(charm.model, password)
 
         return self._hooks.run(self._hooks.on.start(), state, first=publish)
 
+    def catch_up(self, state: testing.State) -> testing.State:
+        def catch_up(charm: ops.CharmBase) -> None:
+            relay_password.catch_up(charm.model)
+
+        return self._hooks.run(self._hooks.on.start(), state, first=catch_up)
+
     def withdraw(self, state: testing.State) -> testing.State:
         def withdraw(charm: ops.CharmBase) -> None:
-            relay_password.withdraw(charm.model, peers=charm.model.get_relation("smtp-peers"))
+            relay_password.withdraw(charm.model)
 
         return self._hooks.run(self._hooks.on.start(), state, first=withdraw)
 
@@ -111,8 +116,30 @@ def test_a_revision_that_another_leader_made_is_tracked(
         owner="app",
         label="relay-password",
     )
-    state = leader.publish("new", testing.State(leader=True, secrets=[secret]))
+    state = leader.catch_up(testing.State(leader=True, secrets=[secret]))
     assert state.get_secret(id=secret.id).tracked_content == {"password": "new"}
+    leader.publish("new", state)
+    assert hook_commands.writes == []
+
+
+def test_the_password_that_an_earlier_leader_set_is_replaced_by_a_new_leader(
+    leader: Leader,
+) -> None:
+    secret = testing.Secret(
+        {"password": "old"},
+        latest_content={"password": "new"},
+        owner="app",
+        label="relay-password",
+    )
+    state = leader.catch_up(testing.State(leader=True, secrets=[secret]))
+    state = leader.publish("old", state)
+    assert state.get_secret(id=secret.id).latest_content == {"password": "old"}
+
+
+def test_a_new_leader_has_nothing_to_catch_up_with_without_a_secret(
+    leader: Leader, hook_commands: HookCommands
+) -> None:
+    leader.catch_up(testing.State(leader=True))
     assert hook_commands.writes == []
 
 

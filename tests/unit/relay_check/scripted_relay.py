@@ -198,6 +198,9 @@ class ScriptedRelay(contextlib.AbstractContextManager["ScriptedRelay"]):
             self._listener.shutdown(socket.SHUT_RDWR)
         self._threads[0].join()
         self._listener.close()
+        # What the clients sent before they left is still to be read.
+        for thread in self._threads[1:]:
+            thread.join(timeout=5)
         for conversation in self.conversations:
             conversation.close()
         for thread in self._threads[1:]:

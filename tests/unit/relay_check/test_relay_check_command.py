@@ -18,7 +18,8 @@ from scripted_relay import SILENCE, Behaviour, ScriptedRelay
 
 import relay_check
 
-COMMAND = pathlib.Path(__file__).parents[3] / "src/relay_check.py"
+ROOT = pathlib.Path(__file__).parents[3]
+COMMAND, DOCS = ROOT / "src/relay_check.py", ROOT / "docs"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -205,7 +206,9 @@ def test_usage_errors_show_nothing_that_was_entered(arguments: list[str]) -> Non
         (["--user", "x"], "--user and --password-file go together"),
         (["--password-file", "x"], "--user and --password-file go together"),
         (["--port", "0"], "port: must be between 1 and 65535"),
-        (["--timeout", "0"], "argument --timeout: invalid _seconds value"),
+        (["--timeout", "0"], "--timeout: must be more than 0 seconds"),
+        (["--timeout", "nan"], "--timeout: must be more than 0 seconds"),
+        (["--timeout", "x"], "argument --timeout: invalid float value"),
         (["--tls", "--starttls"], "not allowed with argument"),
         (["--user", "x", "--password-file", "/nonexistent"], "--password-file: No such file"),
         (["--ca-file", "/nonexistent"], "--ca-file: No such file"),
@@ -278,3 +281,12 @@ def test_every_diagnosis_has_its_own_words() -> None:
     assert len({kind.title for kind in kinds}) == len(kinds)
     assert len({kind.sentence for kind in kinds}) == len(kinds)
     assert {kind.exit_code for kind in kinds} == {65, 68, 69, 75, 76, 77}
+
+
+def test_every_diagnosis_stands_in_the_documentation() -> None:
+    how_to = (DOCS / "how-to/mail-does-not-arrive.md").read_text()
+    reference = (DOCS / "reference/relay-check.md").read_text()
+
+    for kind in relay_check.Kind:
+        assert kind.title in how_to
+        assert f"| `{kind.code}` | {kind.exit_code} |" in reference

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import ssl
 from typing import Any
@@ -130,6 +131,18 @@ def test_first_address_refuses_and_every_one_has_its_result() -> None:
         "address-2": "127.0.0.1: works",
         "address-3": "127.0.0.3: refused",
     }
+
+
+def test_second_address_that_works_is_let_go() -> None:
+    with ScriptedRelay() as relay, socket.create_server(("127.0.0.2", relay.port)) as second:
+        report = check(relay, resolver=Resolver("127.0.0.1", "127.0.0.2"))
+        connection, _ = second.accept()
+        with connection:
+            connection.settimeout(5)
+            assert connection.recv(1) == b""
+
+    assert report.works
+    assert report.warnings == []
 
 
 @pytest.mark.parametrize("capabilities", [("STARTTLS",), ()])
@@ -891,3 +904,42 @@ def test_answer_without_end_is_not_read_to_its_end() -> None:
         report = check(relay)
 
     assert report.summary == f"not a mail relay: 220 {'x' * 296}…"
+
+
+def test_answer_of_endless_lines_is_not_read_to_its_end() -> None:
+    with ScriptedRelay(Behaviour({"EHLO": "250-X\r\n" * 100_000 + "250 X"})) as relay:
+        report = check(relay)
+
+    assert report.kind is Kind.PROTOCOL
+    assert report.summary == "answer is not SMTP's: 250-X"
+
+
+# IPv4 and IPv6, where this machine has it.
+
+
+def local_addresses() -> list[tuple[str, str]]:
+    addresses = [("127.0.0.1", "[127.0.0.1]")]
+    with contextlib.suppress(OSError), socket.create_server(("::1", 0), family=socket.AF_INET6):
+        addresses.append(("::1", "[IPv6:::1]"))
+    return addresses
+
+
+@pytest.mark.parametrize(("address", "literal"), local_addresses())
+def test_machine_without_a_full_name_greets_with_its_address(
+    address: str, literal: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(socket, "gethostname", lambda: "unit-0")
+    with ScriptedRelay(host=address) as relay:
+        report = check(relay, host=address, resolver=socket.getaddrinfo)
+
+    assert report.works
+    assert relay.conversations[0].commands[0] == f"EHLO {literal}"
+
+
+def test_machine_with_a_full_name_greets_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(socket, "gethostname", lambda: "unit-0.example.com")
+    with ScriptedRelay() as relay:
+        report = check(relay)
+
+    assert report.works
+    assert relay.conversations[0].commands[0] == "EHLO unit-0.example.com"

@@ -82,6 +82,7 @@ def test_message_arrives_as_it_was() -> None:
         ("250 2.6.0 <x@y> [InternalId=4711, Hostname=h] Queued mail for delivery", "4711"),
         ("250 2.0.0 41GBxZ01 Message accepted for delivery", "41GBxZ01"),
         ("250 Ok 0100018d2c3f-4a5b-6c7d-000000", "0100018d2c3f-4a5b-6c7d-000000"),
+        ("250 2.0.0 Kept as 1795233803.M451958P5896Q1.vm", "1795233803.M451958P5896Q1.vm"),
         ("250 OK", None),
         ("250 2.0.0 thank you", None),
     ],

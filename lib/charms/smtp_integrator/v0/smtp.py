@@ -672,8 +672,9 @@ def _authenticate(client: smtplib.SMTP, user: str, password: str) -> None:
     import smtplib  # noqa: PLC0415 - paid only where it is needed
 
     offered = client.esmtp_features.get("auth", "").upper().split()
+    plain = _base64(f"\0{user}\0{password}")
     if "PLAIN" in offered:
-        code, reply = client.docmd("AUTH", f"PLAIN {_base64(f'{chr(0)}{user}{chr(0)}{password}')}")
+        code, reply = client.docmd("AUTH", f"PLAIN {plain}")
     elif "LOGIN" in offered:
         code, reply = _dialogue(client, "LOGIN", lambda _: user, lambda _: password)
     elif "CRAM-MD5" in offered:
@@ -681,6 +682,9 @@ def _authenticate(client: smtplib.SMTP, user: str, password: str) -> None:
     else:
         raise smtplib.SMTPNotSupportedError("the relay offers no AUTH with user and password")
     if code != 235:  # noqa: PLR2004 - RFC 4954 section 6: authentication succeeded
+        # Some relays repeat in their refusal what they were sent.
+        for secret in (plain, _base64(password), password):
+            reply = reply.replace(secret.encode(), b"********")
         raise smtplib.SMTPAuthenticationError(code, reply)
 
 
