@@ -12,7 +12,7 @@ CHARMS := build/localjuju/smtp-integrator.charm build/localjuju/smtp-sink.charm 
 	build/localjuju/smtp-requirer.charm
 PACK := $(BIN)/python -m localjuju.pack --cache build/venvs
 
-.PHONY: help demo test unit integration lint format charm charms requirements clean
+.PHONY: help demo test unit integration lint format bench charm charms requirements clean
 .DELETE_ON_ERROR:
 
 help:
@@ -22,6 +22,7 @@ help:
 	@echo 'make integration   run the integration tests on localjuju'
 	@echo 'make lint          check code, prose and types'
 	@echo 'make format        format the code'
+	@echo 'make bench         measure what a hook costs, for docs/reference/hook-cost.md'
 	@echo 'make charm         pack the charms with charmcraft'
 	@echo 'make requirements  lock the dependencies anew, and export them'
 	@echo 'make clean         remove all that the other targets made'
@@ -40,6 +41,9 @@ integration: $(CHARMS)
 
 lint format: .venv/synced
 	$(BIN)/tox run --quiet -e $@
+
+bench: $(CHARMS)
+	$(BIN)/python -m bench --output docs/reference/hook-cost.md
 
 charms: $(CHARMS)
 

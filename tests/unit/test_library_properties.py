@@ -139,12 +139,13 @@ def test_no_databag_makes_the_library_raise(
     made = harness(RequirerCharm, METADATA)
 
     def survives() -> None:
+        relation = made.add_relation("smtp", "mail")
         if secret != "none":
             content = {"passwort" if secret == "without the key" else "password": PASSWORD}
             databag["password_id"] = made.add_model_secret("mail", content)
             if secret == "granted":
                 made.grant_secret(databag["password_id"], "requirer")
-        relation = made.add_relation("smtp", "mail", app_data={**databag, **changes})
+        made.update_relation_data(relation, "mail", {**databag, **changes})
         read = made.charm.smtp.read()
         assert len(made.charm.read) == (read.state is smtp.SmtpState.READY)
         assert PASSWORD not in repr(read)
@@ -170,17 +171,16 @@ def test_every_valid_relay_survives_from_provider_to_requirer(
     def survives() -> None:
         provider.set_leader(True)
         relation = provider.add_relation("smtp", "requirer")
+        related = requirer.add_relation("smtp", "mail")
         if password and as_secret:
             sent.password_id = requirer.add_model_secret("mail", {"password": password})
             requirer.grant_secret(sent.password_id, "requirer")
-            published = smtp.encode_relation_data(**{**dict(sent), "password": None})
-        else:
-            published = sent.to_relation_data()
+        published = sent.to_relation_data()
         assert provider.charm.smtp.publish(published)
         databag = dict(provider.get_relation_data(relation, "mail"))
         assert databag == published
         assert not provider.charm.smtp.publish(published)
-        requirer.add_relation("smtp", "mail", app_data=databag)
+        requirer.update_relation_data(related, "mail", databag)
         assert [dict(relay) for relay in requirer.charm.read] == [dict(sent)]
 
     ended(provider, lambda: ended(requirer, survives))

@@ -60,8 +60,8 @@ def test_sent_over_tls_with_auth(pki: checking.Pki) -> None:
     assert [stage.name for stage in report.report.stages][-2:] == ["message", "quit"]
 
 
-def test_message_arrives_as_it_was() -> None:
-    text = ".\n..two dots\nbücher\n.\nend\n"
+@pytest.mark.parametrize("text", [".\n..two dots\n.\nend\n", "bücher\n.\n", "\n.\n", "x" * 2000])
+def test_message_arrives_as_it_was(text: str) -> None:
     with ScriptedRelay() as relay:
         send(relay, text=text)
 
@@ -70,7 +70,7 @@ def test_message_arrives_as_it_was() -> None:
     arrived = email.message_from_bytes(b"\r\n".join(lines), policy=email.policy.default)
     assert raw.isascii()
     assert isinstance(arrived, email.message.EmailMessage)
-    assert arrived.get_content().replace("\r\n", "\n") == text
+    assert arrived.get_content().replace("\r\n", "\n") == text.rstrip("\n") + "\n"
     assert arrived["Subject"] == "Test"
 
 
