@@ -1297,6 +1297,8 @@ class _Run:
             raise self._failed(Kind.AUTH_NOT_OFFERED)
         # In the clear, the one that does not show the password comes first.
         preferred = ["PLAIN", "LOGIN", "CRAM-MD5"] if encrypted else ["CRAM-MD5", "PLAIN", "LOGIN"]
+        if not _has_md5():
+            preferred.remove("CRAM-MD5")
         usable = [mechanism for mechanism in preferred if mechanism in offered]
         if not usable:
             listed = self._offered_auth
@@ -1518,6 +1520,15 @@ def _cram_digest(password: bytes, reply: _Reply) -> str:
     except ValueError:
         challenge = b""
     return hmac.new(password, challenge, "md5").hexdigest()
+
+
+def _has_md5() -> bool:
+    """Whether this machine's policy allows MD5; FIPS 140 does not."""
+    try:
+        hmac.new(b"", b"", "md5")
+    except ValueError:
+        return False
+    return True
 
 
 def _base64(data: bytes) -> str:

@@ -97,6 +97,19 @@ def test_challenge_that_is_no_base64_is_one_refused_attempt() -> None:
     assert relay.verbs.count("AUTH") == 1
 
 
+def test_machine_whose_policy_forbids_md5(monkeypatch: pytest.MonkeyPatch) -> None:
+    def forbid(*_: object) -> None:
+        raise ValueError("unsupported hash type md5")
+
+    monkeypatch.setattr(hmac, "new", forbid)
+    with ScriptedRelay(Behaviour(capabilities=("AUTH CRAM-MD5 LOGIN",))) as relay:
+        report = check(relay, **ACCOUNT)
+
+    auth = report.stage("auth")
+    assert auth is not None
+    assert auth.facts["chosen"] == "LOGIN"
+
+
 @pytest.mark.parametrize("auth_type", ["none", "not_provided"])
 def test_no_auth_without_auth_type_plain(auth_type: str) -> None:
     with ScriptedRelay(Behaviour(capabilities=("AUTH PLAIN",))) as relay:
