@@ -91,7 +91,8 @@ class Figures:
         command_seconds: the median of one hook command, started as ops does.
         costs: by case.
         first: the first hook after unpacking beside the second.
-        requirer: the requirer's relation-changed.
+        requirer: the relation-changed of a charm that uses the library and does nothing else.
+        requirer_whole: that of a whole charm, which sets a status and logs.
         requirer_bare: the same event of a bare charm.
         library_seconds: the median of the library's import, with ops imported.
         size: of the packed charm, in bytes; None for a folder.
@@ -103,6 +104,7 @@ class Figures:
     costs: dict[Case, Cost]
     first: float
     requirer: Cost
+    requirer_whole: Cost
     requirer_bare: Cost
     library_seconds: float
     size: int | None
@@ -201,6 +203,14 @@ def place(source: pathlib.Path, folder: pathlib.Path) -> Unit:
     return Unit(charm.load(source, folder / "store"), folder / "unit")
 
 
+def place_requirer(beside: Unit, folder: pathlib.Path) -> Unit:
+    """Make a unit that only uses the library, with all other files of a charm that does so too."""
+    store = pathlib.Path(shutil.copytree(beside.declared.path, folder / "store", symlinks=True))
+    shutil.copy(pathlib.Path(__file__).with_name("requirer") / "charm.py", store / "src")
+    declared = dataclasses.replace(beside.declared, name="the requirer", path=store)
+    return Unit(declared, folder / "unit")
+
+
 def place_bare(beside: Unit, source: pathlib.Path, folder: pathlib.Path) -> Unit:
     """Make a unit of the bare charm, with the declarations of the charm that it stands beside."""
     bare = charm.load(source, folder / "store")
@@ -244,9 +254,13 @@ def measure(
     costs = {case: Cost(preparation.prepare(case)[1]) for case in counted_cases()}
     for case, (_, calls) in prepared.items():
         costs[case] = _beside(times[case], times[None], calls)
-    requirer_unit = place(requirer, folder / "requirer")
-    requirer_bare = place_bare(requirer_unit, bare_source, folder / "requirer-bare")
-    cost, cost_bare = _measure_requirer(requirer_unit, requirer_bare, runs)
+    whole = place(requirer, folder / "requirer")
+    requirers = [
+        place_bare(whole, bare_source, folder / "requirer-bare"),
+        place_requirer(whole, folder / "requirer-small"),
+        whole,
+    ]
+    cost_bare, cost, cost_whole = _measure_requirers(requirers, runs)
     return Figures(
         bare=_beside(times[None], times[None], _count(times[None][0])),
         bare_seconds=_seconds(times[None]),
@@ -254,8 +268,9 @@ def measure(
         costs=costs,
         first=first,
         requirer=cost,
+        requirer_whole=cost_whole,
         requirer_bare=cost_bare,
-        library_seconds=_library_seconds(requirer_unit, runs),
+        library_seconds=_library_seconds(whole, runs),
         size=source.stat().st_size if source.is_file() else None,
     )
 
@@ -303,17 +318,14 @@ def prepare_requirer(unit: Unit) -> Prepared:
     return unit.prepare("changed", unit.settle(where, event), event)
 
 
-def _measure_requirer(unit: Unit, bare: Unit, runs: int) -> tuple[Cost, Cost]:
-    prepared, prepared_bare = prepare_requirer(unit), prepare_requirer(bare)
-    times: list[Run] = []
-    times_bare: list[Run] = []
+def _measure_requirers(units: list[Unit], runs: int) -> list[Cost]:
+    """Measure charms in turn, beside the first."""
+    prepared = [prepare_requirer(unit) for unit in units]
+    times: list[list[Run]] = [[] for _ in units]
     for _ in range(runs):
-        times_bare.append(prepared_bare.run())
-        times.append(prepared.run())
-    return (
-        _beside(times, times_bare, _count(times[0])),
-        _beside(times_bare, times_bare, _count(times_bare[0])),
-    )
+        for one, so_far in zip(prepared, times, strict=True):
+            so_far.append(one.run())
+    return [_beside(one, times[0], _count(one[0])) for one in times]
 
 
 def _library_seconds(unit: Unit, runs: int) -> float:

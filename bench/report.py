@@ -48,7 +48,8 @@ _WALLS = {
 _COLUMNS = """\
 Wall, processor and memory are beside the bare charm: the time from the start of dispatch to its
 end, the time of all its processes on a processor, and the peak of the charm's process. Where they
-are empty, the commands alone were counted."""
+are empty, the commands alone were counted. The requirers handle relation-changed, and are beside a
+bare requirer."""
 _QUOTED = """\
 The columns of the published charm and of the plain design were measured before, on another
 machine, and are quoted."""
@@ -101,7 +102,7 @@ def render(name: str, figures: Figures, *, runs: int, software: str) -> str:
         _COLUMNS,
         _every_case(figures),
         "## The hook commands",
-        "How often each runs, with 10 relations:",
+        "How often each runs, with 10 relations; the requirers have one:",
         _commands(figures),
     ]
     return "\n\n".join(blocks) + "\n"
@@ -246,11 +247,19 @@ def _every_case(figures: Figures) -> str:
         for one in cases
     ]
     lines += [
-        ("a requirer", SMTP, "relation-changed", "1", *_columns(figures.requirer)),
-        ("a bare requirer", SMTP, "relation-changed", "1", *_columns(figures.requirer_bare)),
+        (name, SMTP, "relation-changed", "1", *_columns(cost))
+        for name, cost in _requirers(figures).items()
     ]
     head = ("configuration", "endpoint", "change", "N", "commands", "wall", "processor", "memory")
     return _table(head, lines)
+
+
+def _requirers(figures: Figures) -> dict[str, Cost]:
+    return {
+        "requirer": figures.requirer,
+        "requirer, with status and log": figures.requirer_whole,
+        "bare requirer": figures.requirer_bare,
+    }
 
 
 def _columns(cost: Cost) -> tuple[str, ...]:
@@ -264,11 +273,11 @@ def _commands(figures: Figures) -> str:
         for endpoint in (SMTP, LEGACY)
         for change in _CHANGES
     ]
-    costs += [figures.requirer, figures.requirer_bare]
+    costs += _requirers(figures).values()
     names = sorted({name for cost in costs for name in cost.calls})
     lines = [(name, *(str(cost.calls[name] or "") for cost in costs)) for name in names]
     head = [f"`{endpoint}`, {change}" for endpoint in (SMTP, LEGACY) for change in _CHANGES]
-    return _table(("command", *head, "requirer (N = 1)", "bare requirer (N = 1)"), lines)
+    return _table(("command", *head, *_requirers(figures)), lines)
 
 
 def _formula(figures: Figures, change: str, endpoint: str) -> str:

@@ -32,8 +32,14 @@ def other(tmp_path_factory: pytest.TempPathFactory) -> library_relay.Certificate
 
 
 def data(relay: library_relay.Relay, transport_security: str, **fields: Any) -> Any:
-    where = {"host": "127.0.0.1", "port": relay.port, "transport_security": transport_security}
-    return smtp.SmtpRelationData(**{"auth_type": "none", **where, **fields})
+    where: dict[str, Any] = {
+        "host": "127.0.0.1",
+        "port": relay.port,
+        "auth_type": "none",
+        "transport_security": transport_security,
+    }
+    where.update(fields)
+    return smtp.SmtpRelationData(**where)
 
 
 def message() -> email.message.EmailMessage:

@@ -399,6 +399,43 @@ def test_an_invalid_field_is_refused(field: str, value: object) -> None:
     assert refused(**{field: value}) == [field]
 
 
+@pytest.mark.parametrize(
+    ("field", "value", "reason"),
+    [
+        ("host", "", "host is empty"),
+        ("port", 0, "port is not between 1 and 65535"),
+        ("recipients", "[", "recipients are malformed JSON"),
+        ("recipients", "{}", "recipients are JSON but not a list"),
+    ],
+)
+def test_an_invalid_field_is_refused_with_the_rule(field: str, value: object, reason: str) -> None:
+    with pytest.raises(pydantic.ValidationError, match=reason):
+        data(**{field: value})
+
+
+def test_what_is_optional_may_be_none() -> None:
+    optional = ["user", "password", "password_id", "domain", "skip_ssl_verify", "smtp_sender"]
+    relay = data(**dict.fromkeys([*optional, "tls_ca_chain"]))
+    assert relay.to_relation_data() == LEAST_DATABAG
+
+
+def test_a_missing_email_validator_is_named() -> None:
+    code = f"""
+import sys
+sys.modules["email_validator"] = None
+from charms.smtp_integrator.v0 import smtp
+print(smtp.SmtpRelationData(**{LEAST}).host)
+try:
+    smtp.SmtpRelationData(**{LEAST}, smtp_sender="ops@example.com")
+except ImportError as e:
+    print(e)
+"""
+    assert python(code).splitlines() == [
+        "smtp.example.com",
+        "addresses need the package email-validator; install it",
+    ]
+
+
 @pytest.mark.parametrize("port", [1, 25, 65535])
 def test_a_port_is_between_1_and_65535(port: int) -> None:
     assert data(port=port).port == port

@@ -1,0 +1,176 @@
+"""The library keeps its charm's hooks whole, whatever a provider publishes."""
+
+from __future__ import annotations
+
+import json
+import pathlib
+import re
+import zipfile
+from typing import TYPE_CHECKING
+
+import jubilant
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from staging import Staging
+
+MISBEHAVING = pathlib.Path(__file__).parent / "misbehaving"
+PASSWORD = "correct-horse-battery"
+WHOLE = {
+    "host": "relay.example.com",
+    "port": "587",
+    "auth_type": "plain",
+    "transport_security": "starttls",
+    "skip_ssl_verify": "False",
+    "user": "notifier",
+}
+ANNOUNCED = "smtp-data-available: smtp relay.example.com:587"
+REMOVED = "smtp-data-removed: smtp"
+
+
+class Provider:
+    """The misbehaving provider with a requirer, and what the requirer logs of it."""
+
+    def __init__(self, staging: Staging) -> None:
+        self._staging = staging
+        self._juju = staging.juju
+        self._seen = 0
+
+    @property
+    def relation(self) -> int:
+        [relation] = self._juju.show_unit("requirer/0").relation_info
+        return relation.relation_id
+
+    def publish(self, **databag: str) -> list[str]:
+        """Publish keys beside those that are there; an empty value removes its key."""
+        self.act("publish", databag=json.dumps(databag))
+        return self.logged()
+
+    def act(self, action: str, **params: str) -> dict[str, str]:
+        return self._juju.run("provider/0", action, params).results
+
+    def update_status(self) -> list[str]:
+        self._staging.update_status("requirer/0")
+        return self.logged()
+
+    def logged(self) -> list[str]:
+        """Return the requirer's new lines of mail, once its hooks ended; a failed one raises."""
+        self._staging.settle(lambda _: True)
+        log = self._juju.debug_log()
+        new, self._seen = log[self._seen :], len(log)
+        assert PASSWORD not in new
+        return re.findall(
+            rf"unit-requirer-0.*?({ANNOUNCED}|{REMOVED}|(?:invalid|no) SMTP data.*)", new
+        )
+
+
+@pytest.fixture(scope="module")
+def deployed(staging: Staging, tmp_path_factory: pytest.TempPathFactory) -> None:
+    packed = tmp_path_factory.mktemp("misbehaving") / "misbehaving.charm"
+    with zipfile.ZipFile(packed, "w") as charm:
+        for file in MISBEHAVING.iterdir():
+            charm.write(file, file.name)
+    staging.juju.deploy(packed, "provider")
+    staging.juju.deploy(staging.charm("smtp-requirer"), "requirer")
+    staging.settle()
+
+
+@pytest.fixture
+def provider(staging: Staging, deployed: None) -> Iterator[Provider]:
+    """Integrate the two anew, with a databag that is empty still."""
+    assert deployed is None
+    staging.juju.integrate("provider:smtp", "requirer:smtp")
+    provider = Provider(staging)
+    provider.logged()
+    yield provider
+    staging.juju.remove_relation("provider:smtp", "requirer:smtp")
+    staging.settle()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "fields"),
+    [
+        ({"recipients": '["a@example.com"'}, "recipients"),
+        ({"recipients": '{"a@example.com": 1}'}, "recipients"),
+        ({"recipients": "root@localhost"}, "recipients"),
+        ({"auth_type": ""}, "auth_type"),
+        ({"auth_type": "login"}, "auth_type"),
+        ({"transport_security": ""}, "transport_security"),
+        ({"transport_security": "ssl"}, "transport_security"),
+        ({"host": "", "port": ""}, "host, port"),
+        ({"port": "smtp"}, "port"),
+        ({"skip_ssl_verify": "perhaps"}, "skip_ssl_verify"),
+        ({"smtp_sender": "nobody", "port": "0"}, "port, smtp_sender"),
+    ],
+)
+def test_invalid_data_is_a_warning_until_it_is_right(
+    provider: Provider, wrong: dict[str, str], fields: str
+) -> None:
+    warning = f"invalid SMTP data in relation {provider.relation}: {fields}"
+    right = {key: WHOLE.get(key, "") for key in wrong}
+
+    assert provider.publish(**{**WHOLE, **wrong}) == [warning]
+    assert provider.update_status() == []
+    assert provider.publish(**right) == [ANNOUNCED]
+    assert provider.update_status() == []
+
+
+def test_an_empty_databag_is_silence_and_a_half_written_one_a_warning(provider: Provider) -> None:
+    warning = f"invalid SMTP data in relation {provider.relation}: "
+
+    assert provider.update_status() == []
+    assert provider.publish(host="relay.example.com") == [
+        f"{warning}auth_type, port, transport_security"
+    ]
+    assert provider.publish(**WHOLE) == [ANNOUNCED]
+
+
+def test_a_secret_is_read_once_it_is_granted(provider: Provider) -> None:
+    secret = provider.act("add-secret", content=f"password={PASSWORD}")["id"]
+    warning = f"no SMTP data from relation {provider.relation} yet: cannot read the secret"
+
+    assert provider.publish(**WHOLE, password_id=secret) == [f"{warning} {secret}"]
+    assert provider.update_status() == []
+    provider.act("grant-secret", id=secret)
+    assert provider.update_status() == [ANNOUNCED]
+    assert provider.update_status() == []
+
+
+def test_a_secret_without_its_key_is_read_once_it_has_it(provider: Provider) -> None:
+    secret = provider.act("add-secret", content=f"passwort={PASSWORD}")["id"]
+    provider.act("grant-secret", id=secret)
+    warning = f"no SMTP data from relation {provider.relation} yet: the secret {secret}"
+
+    assert provider.publish(**WHOLE, password_id=secret) == [f"{warning} has no key 'password'"]
+    provider.act("set-secret", id=secret, content=f"password={PASSWORD}")
+    assert provider.logged() == [ANNOUNCED]
+    assert provider.update_status() == []
+
+
+def test_a_secret_that_does_not_exist_is_a_warning(provider: Provider) -> None:
+    [warning] = provider.publish(**WHOLE, password_id="secret:9m4e2mr0ui3e8a215n4g")
+
+    assert warning.startswith(f"no SMTP data from relation {provider.relation} yet: cannot read")
+    assert provider.publish(password_id="") == [ANNOUNCED]
+
+
+def test_withdrawn_data_and_a_broken_relation_are_announced_once(
+    provider: Provider, staging: Staging
+) -> None:
+    assert provider.publish(**WHOLE) == [ANNOUNCED]
+    assert provider.publish(**dict.fromkeys(WHOLE, "")) == [REMOVED]
+    assert provider.update_status() == []
+    with pytest.raises(jubilant.TaskError, match="no relay"):
+        staging.send("requirer/0")
+    assert provider.publish(**WHOLE) == [ANNOUNCED]
+
+    staging.juju.remove_relation("provider:smtp", "requirer:smtp")
+
+    assert provider.logged() == [REMOVED]
+    assert provider.update_status() == []
+    with pytest.raises(jubilant.TaskError, match="no relay"):
+        staging.send("requirer/0")
+    staging.juju.integrate("provider:smtp", "requirer:smtp")
+    provider.logged()
