@@ -725,6 +725,11 @@ def test_any_model_error_of_the_look_up_is_a_secret_error(error: ops.ModelError)
         smtp.SmtpRequires(charm).get_relation_data_from_relation(related)
 
 
+def test_a_relation_whose_application_juju_does_not_tell_has_no_data() -> None:
+    related = mock.MagicMock(app=None, data={})
+    assert smtp.SmtpRequires(mock.MagicMock()).get_relation_data_from_relation(related) is None
+
+
 def test_the_secret_is_looked_up_by_its_id_and_without_a_label() -> None:
     charm, related = mock.MagicMock(), mock.MagicMock()
     related.data = {related.app: WITH_SECRET}

@@ -1,0 +1,1 @@
+../../../../lib/charms/smtp_integrator/v0/smtp.py

@@ -1,0 +1,69 @@
+"""A filled relation and its secret, for the tests of requirers.
+
+import smtp_charmlib.testing
+from ops import testing
+
+def test_mail_is_configured():
+    context = testing.Context(MyCharm)
+    relation, secret = smtp_charmlib.testing.relay(host="smtp.example.com")
+    state = testing.State(relations=[relation], secrets=[secret])
+    state = context.run(context.on.relation_changed(relation), state)
+    ...
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ops import testing
+
+import smtp_charmlib as smtp
+
+__all__ = ["relay", "relay_legacy"]
+
+
+def relay(
+    endpoint: str = smtp.DEFAULT_RELATION_NAME,
+    *,
+    app: str = "smtp-integrator",
+    password: str = "password",  # noqa: S107 - of a test
+    **fields: object,
+) -> tuple[testing.Relation, testing.Secret]:
+    """Return a relation with a relay that wants TLS and AUTH, and the secret of its password.
+
+    Args:
+        endpoint: The requirer's endpoint.
+        app: The provider's name.
+        password: What the secret holds.
+        fields: Other values for fields of `SmtpRelationData`.
+
+    Returns:
+        The relation and the secret, for `testing.State(relations=..., secrets=...)`. Leave the
+        secret out to have it not granted.
+    """
+    secret = testing.Secret({"password": password})
+    databag = _databag({"password_id": secret.id, **fields})
+    return testing.Relation(endpoint, remote_app_name=app, remote_app_data=databag), secret
+
+
+def relay_legacy(
+    endpoint: str = smtp.LEGACY_RELATION_NAME,
+    *,
+    app: str = "smtp-integrator",
+    password: str = "password",  # noqa: S107 - of a test
+    **fields: object,
+) -> testing.Relation:
+    """Return the same relation with the password in the clear, as `smtp-legacy` has it."""
+    databag = _databag({"password": password, **fields})
+    return testing.Relation(endpoint, remote_app_name=app, remote_app_data=databag)
+
+
+def _databag(fields: dict[str, object]) -> dict[str, str]:
+    defaults: dict[str, Any] = {
+        "host": "smtp.example.com",
+        "port": 587,
+        "user": "user",
+        "auth_type": smtp.AuthType.PLAIN,
+        "transport_security": smtp.TransportSecurity.STARTTLS,
+    }
+    return smtp.SmtpRelationData(**{**defaults, **fields}).to_relation_data()

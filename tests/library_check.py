@@ -1,0 +1,184 @@
+"""One combination of the matrix: run by a Python with the pydantic and the ops in question.
+
+It speaks the Python of the oldest combination. `library_matrix.py` runs it.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+import warnings
+from typing import Any
+from unittest import mock
+
+import ops
+import ops.testing
+
+META = """
+name: charm
+{role}:
+  smtp:
+    interface: smtp
+"""
+PASSWORD = "hunter2-secret"
+
+with warnings.catch_warnings():
+    warnings.simplefilter("error")
+    from charms.smtp_integrator.v0 import smtp
+
+    assert "pydantic" not in sys.modules, "importing the library imports pydantic"
+    assert importlib.reload(smtp) is smtp
+    assert smtp.SmtpRelationData is smtp.SmtpRelationData
+
+
+class Requirer(ops.CharmBase):
+    """Records the events of the library."""
+
+    def __init__(self, framework: ops.Framework) -> None:
+        super().__init__(framework)
+        self.events: list[object] = []
+        self.defers = False
+        self.smtp = smtp.SmtpRequires(self)
+        self.framework.observe(self.smtp.on.smtp_data_available, self._on_smtp_data_available)
+        self.framework.observe(self.smtp.on.smtp_data_removed, self._on_smtp_data_removed)
+
+    def _on_smtp_data_available(self, event: smtp.SmtpDataAvailableEvent) -> None:
+        if self.defers:
+            event.defer()
+            return
+        relay = self.smtp.get_relation_data()
+        assert relay
+        self.events.append((event.host, event.port, relay.password))
+
+    def _on_smtp_data_removed(self, _: smtp.SmtpDataRemovedEvent) -> None:
+        self.events.append("removed")
+
+
+class Provider(ops.CharmBase):
+    """Has the library's other side."""
+
+    def __init__(self, framework: ops.Framework) -> None:
+        super().__init__(framework)
+        self.smtp = smtp.SmtpProvides(self)
+
+
+def harness(charm: type[ops.CharmBase], role: str) -> Any:
+    with warnings.catch_warnings():
+        # Newer versions of ops have another way to test, and older ones have this alone.
+        warnings.simplefilter("ignore", PendingDeprecationWarning)
+        made: Any = ops.testing.Harness(charm, meta=META.format(role=role))
+    made.begin()
+    return made
+
+
+def taken_events(requirer: Any) -> list[object]:
+    events, requirer.charm.events = requirer.charm.events, []
+    return events
+
+
+def published(relay: smtp.SmtpRelationData) -> dict[str, str]:
+    """Return the databag that a provider writes, in one write."""
+    provider = harness(Provider, "provides")
+    provider.set_leader(True)
+    relation_id = provider.add_relation("smtp", "requirer")
+    relation = provider.model.get_relation("smtp", relation_id)
+    provider.charm.smtp.update_relation_data(relation, relay)
+    assert not provider.charm.smtp.publish(relay.to_relation_data())
+    databag = dict(provider.get_relation_data(relation_id, "charm"))
+    provider.cleanup()
+    return databag
+
+
+def check_round_trip() -> None:
+    requirer = harness(Requirer, "requires")
+    assert requirer.charm.smtp.read().state is smtp.SmtpState.NO_RELATION
+    relation_id = requirer.add_relation("smtp", "mail")
+    assert requirer.charm.smtp.read().state is smtp.SmtpState.WAITING_FOR_PROVIDER
+    secret_id = requirer.add_model_secret("mail", {"password": PASSWORD})
+    fields: dict[str, Any] = {"recipients": "a@example.com, b@example.com"}
+    relay = smtp.SmtpRelationData(
+        host="smtp.example.com",
+        port=587,
+        user="alice",
+        password_id=secret_id,
+        auth_type=smtp.AuthType.PLAIN,
+        transport_security=smtp.TransportSecurity.STARTTLS,
+        smtp_sender="noreply@example.com",
+        **fields,
+    )
+    databag = published(relay)
+    assert databag == {
+        "host": "smtp.example.com",
+        "port": "587",
+        "user": "alice",
+        "password_id": secret_id,
+        "auth_type": "plain",
+        "transport_security": "starttls",
+        "skip_ssl_verify": "False",
+        "smtp_sender": "noreply@example.com",
+        "recipients": '["a@example.com", "b@example.com"]',
+    }
+
+    requirer.update_relation_data(relation_id, "mail", databag)
+    assert taken_events(requirer) == [], "refused: the secret is not granted"
+    assert requirer.charm.smtp.read().state is smtp.SmtpState.WAITING_FOR_SECRET
+    requirer.grant_secret(secret_id, "charm")
+    requirer.charm.on.update_status.emit()
+    requirer.charm.on.update_status.emit()
+    assert taken_events(requirer) == [("smtp.example.com", 587, PASSWORD)]
+
+    requirer.set_secret_content(secret_id, {"password": "rotated"})
+    assert taken_events(requirer) == [("smtp.example.com", 587, "rotated")]
+    read = requirer.charm.smtp.read()
+    assert dict(read.data) == {**dict(relay), "password": "rotated"}
+    assert "rotated" not in repr(read)
+    assert read.data.to_uri() == "smtp://alice:rotated@smtp.example.com:587"
+    assert read.data.to_env()["SMTP_STARTTLS"] == "true"
+    assert read.data.from_address() == "noreply@example.com"
+    assert read.data.ssl_context().check_hostname
+
+    requirer.update_relation_data(relation_id, "mail", {"auth_type": "wrong"})
+    assert requirer.charm.smtp.read().invalid_fields == ("auth_type",)
+    assert taken_events(requirer) == []
+    requirer.charm.defers = True
+    requirer.update_relation_data(relation_id, "mail", {"auth_type": "plain"})
+    requirer.charm.defers = False
+    requirer.framework.reemit()
+    assert taken_events(requirer) == [("smtp.example.com", 587, "rotated")]
+    requirer.remove_relation(relation_id)
+    assert taken_events(requirer) == ["removed"]
+    requirer.cleanup()
+
+
+def check_model() -> None:
+    import pydantic  # noqa: PLC0415 - the library's import must not be its
+
+    data = smtp.SmtpRelationData(
+        host="h",
+        port=25,
+        auth_type=smtp.AuthType.NONE,
+        transport_security=smtp.TransportSecurity.NONE,
+        password=PASSWORD,
+    )
+    data.user = "assigned"
+    assert data.to_relation_data()["user"] == "assigned"
+    assert PASSWORD not in repr(data) + str(data)
+    wrong: dict[str, Any] = {"port": "x", "password": PASSWORD, "smtp_sender": "a@b"}
+    shown = ""
+    try:
+        smtp.SmtpRelationData(**wrong)
+    except pydantic.ValidationError as e:
+        shown = repr(e) + str(e) + repr(e.errors()) + e.json()
+    assert "port" in shown
+    assert PASSWORD not in shown
+
+
+def check_mocks() -> None:
+    mock.create_autospec(smtp.SmtpRequires).get_relation_data()
+    smtp.SmtpRequires(mock.MagicMock())
+
+
+if __name__ == "__main__":
+    check_model()
+    check_round_trip()
+    check_mocks()
