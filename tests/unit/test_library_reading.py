@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import ops
 import pytest
 from ops import testing
+from scenario import mocking
 
 from charms.smtp_integrator.v0 import smtp
 
@@ -60,7 +61,7 @@ class RequirerCharm(ops.CharmBase):
 
     def _on_smtp_data_removed(self, event: smtp.SmtpDataRemovedEvent) -> None:
         self.removed.append(event)
-        self.read.append(self.smtp.read())
+        self.read += [self.smtp.read(), self.smtp.read(event.relation)]
 
     def _on_collect_unit_status(self, event: ops.CollectStatusEvent) -> None:
         event.add_status(smtp.choose(self.smtp, self.smtp_legacy).status)
@@ -247,7 +248,7 @@ def test_a_broken_relation_is_announced_once_and_reads_as_none() -> None:
     assert hook.events == [REMOVED]
     [event] = hook.charm.removed
     assert (event.relation.id, event.relation.name) == (only(state).id, "smtp")
-    assert [read.state for read in hook.charm.read] == [smtp.SmtpState.NO_RELATION]
+    assert [read.state for read in hook.charm.read] == [smtp.SmtpState.NO_RELATION] * 2
     assert hook.warnings == []
 
 
@@ -282,6 +283,22 @@ def test_data_that_is_invalid_for_a_while_is_not_removed(databag: dict[str, str]
     hook = run(on.relation_changed(only(state)), state)
     assert hook.events == []
     assert len(hook.warnings) == 1
+
+
+def test_a_databag_that_juju_refuses_is_no_removal(monkeypatch: pytest.MonkeyPatch) -> None:
+    state = ready()
+
+    def refuse(*_: object, **__: object) -> None:
+        raise ops.ModelError("ERROR permission denied")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(vars(mocking)["_MockModelBackend"], "relation_get", refuse)
+        refused = run(on.relation_changed(only(state)), state)
+    assert refused.events == []
+    assert refused.warnings == [
+        f"invalid SMTP data in relation {only(state).id}: ERROR permission denied"
+    ]
+    assert run(on.update_status(), refused.state).events == []
 
 
 def test_an_empty_databag_of_a_new_relation_is_no_removal() -> None:

@@ -565,6 +565,12 @@ def test_a_rejected_value_is_not_shown(field: str) -> None:
             {**LEAST, "recipients": ["a@x.com", "b@x.com"]},
         ),
         ({**LEAST_DATABAG, "recipients": "[]"}, LEAST),
+        ({**LEAST_DATABAG, "skip_ssl_verify": "true"}, {**LEAST, "skip_ssl_verify": True}),
+        ({**LEAST_DATABAG, "skip_ssl_verify": "false"}, LEAST),
+        (
+            {**LEAST_DATABAG, "user": "u", "password": PASSWORD},
+            {**LEAST, "user": "u", "password": PASSWORD},
+        ),
         ({**LEAST_DATABAG, "some_day": "a new key"}, LEAST),
     ],
 )

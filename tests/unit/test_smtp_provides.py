@@ -7,6 +7,7 @@ from unittest import mock
 import ops
 import pytest
 from ops import testing
+from scenario import mocking
 
 from charms.smtp_integrator.v0 import smtp
 
@@ -232,6 +233,42 @@ def test_what_juju_refuses_is_raised(provider: Provider) -> None:
     state = testing.State(leader=True, relations=[relation()], secrets=[foreign])
     with pytest.raises(ops.ModelError, match="must own secret"):
         publish(provider, state, WITH_SECRET, label="ours")
+
+
+def test_only_what_changed_is_written_at_once(
+    provider: Provider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backend = vars(mocking)["_MockModelBackend"]
+    relation_set, written = backend.relation_set, list[dict[str, str]]()
+
+    def recorded(self: Any, *args: Any, **kwargs: Any) -> None:
+        written.append(dict(kwargs["data"]))
+        relation_set(self, *args, **kwargs)
+
+    monkeypatch.setattr(backend, "relation_set", recorded)
+    related = relation({**OPEN, "domain": "example.com", "user": "old"})
+    state = testing.State(leader=True, relations=[related])
+    state, _ = publish(provider, state, {**OPEN, "port": "587", "user": "new"})
+    assert databag(state, related) == {**OPEN, "port": "587", "user": "new"}
+    assert written == [{"domain": "", "port": "587", "user": "new"}]
+
+
+def test_a_secret_that_no_databag_shall_name_is_not_granted(
+    provider: Provider, hook_commands: HookCommands
+) -> None:
+    state = testing.State(leader=True, relations=[relation()], secrets=[our_secret()])
+    publish(provider, state, OPEN, label="ours")
+    assert hook_commands.writes == ["relation-set"]
+
+
+def test_another_secret_is_granted_before_a_databag_names_it(
+    provider: Provider, hook_commands: HookCommands
+) -> None:
+    related = relation({**WITH_SECRET, "password_id": "secret:d1k0v5a8o1f2r4g0cvq3"})
+    state = testing.State(leader=True, relations=[related], secrets=[our_secret()])
+    state, _ = publish(provider, state, WITH_SECRET, label="ours")
+    assert databag(state, related) == WITH_SECRET
+    assert hook_commands.writes == ["secret-grant", "relation-set"]
 
 
 # What charms in the field rely on.

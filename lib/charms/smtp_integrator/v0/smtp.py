@@ -952,13 +952,14 @@ class SmtpRequires(ops.Object):
         Returns:
             The relay, with the password looked up, or the reason.
         """
-        if relation is not None:
+        if relation is not None and relation.id not in self._broken:
             return self._read(relation)
         nothing = SmtpReading(
             SmtpState.NO_RELATION,
             message=f"{self.relation_name}: no relation; integrate it with a provider of smtp",
         )
-        return max(self.read_all(), key=_nearness, default=nothing)
+        readings = [] if relation else self.read_all()
+        return max(readings, key=_nearness, default=nothing)
 
     def read_all(self) -> List[SmtpReading]:
         """Read every relation of the endpoint, the oldest first; it never raises."""
@@ -976,10 +977,7 @@ class SmtpRequires(ops.Object):
         except SecretError as e:
             message = f"no SMTP data from relation {relation.id} yet: {e}"
             return SmtpReading(SmtpState.WAITING_FOR_SECRET, relation, message=message)
-        except ops.ModelError as e:
-            message = f"no SMTP data from relation {relation.id} yet: {type(e).__name__}"
-            return SmtpReading(SmtpState.WAITING_FOR_PROVIDER, relation, message=message)
-        except (ImportError, ValueError) as e:
+        except (ImportError, ValueError, ops.ModelError) as e:
             return _invalid(relation, e)
         if data is None:
             message = f"no SMTP data from relation {relation.id} yet: nothing is published"

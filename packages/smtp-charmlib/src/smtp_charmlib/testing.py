@@ -59,11 +59,12 @@ def relay_legacy(
 
 
 def _databag(fields: dict[str, object]) -> dict[str, str]:
-    defaults: dict[str, Any] = {
+    values: dict[str, Any] = {
         "host": "smtp.example.com",
         "port": 587,
         "user": "user",
         "auth_type": smtp.AuthType.PLAIN,
         "transport_security": smtp.TransportSecurity.STARTTLS,
     }
-    return smtp.SmtpRelationData(**{**defaults, **fields}).to_relation_data()
+    values.update(fields)
+    return smtp.SmtpRelationData(**values).to_relation_data()
