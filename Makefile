@@ -23,6 +23,7 @@ help:
 	@echo 'make lint          check code, prose and types'
 	@echo 'make format        format the code'
 	@echo 'make bench         measure what a hook costs, for docs/reference/hook-cost.md'
+	@echo 'make charms        pack the charms without charmcraft, for localjuju'
 	@echo 'make charm         pack the charms with charmcraft'
 	@echo 'make requirements  lock the dependencies anew, and export them'
 	@echo 'make clean         remove all that the other targets made'
@@ -49,7 +50,7 @@ charms: $(CHARMS)
 
 # The environment of all the tools, from the lock file.
 .venv/synced: uv.lock pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null || \
 		{ echo 'Python 3.10 or newer is missing: run make PYTHON=python3.12, for example' >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
 		{ echo 'the module venv is missing: on Debian and Ubuntu run apt install python3-venv' >&2; exit 1; }

@@ -44,7 +44,7 @@ def main() -> int:
             report_failure(e)
             return 1
     print(f"\nThe message arrived. All this took {time.monotonic() - started:.0f} s.")
-    print("The same lines run on a real controller; the tutorial in docs/ walks through them.")
+    print("docs/tutorial.md walks through it, and says what differs on a real controller.")
     return 0
 
 
@@ -65,7 +65,7 @@ def localjuju(folder: pathlib.Path) -> Generator[None]:
 
 def deploy_relay(folder: pathlib.Path) -> list[str]:
     """Deploy a mail catcher that demands STARTTLS and AUTH; return the options that reach it."""
-    title("A relay: aiosmtpd, with STARTTLS, AUTH, and a certificate of its own CA")
+    title("A relay: smtp-sink, with STARTTLS, AUTH, and a certificate of its own CA")
     password_file = folder / "password"
     password_file.touch(mode=0o600)
     password_file.write_text(PASSWORD)
@@ -80,6 +80,7 @@ def deploy_relay(folder: pathlib.Path) -> list[str]:
     if listener is None:
         raise OSError(f"the sink shows no STARTTLS listener: {status}")
     ca_file = folder / "ca.pem"
+    print(f"$ juju run sink/0 get-ca  # saved as {ca_file}", flush=True)
     ca_file.write_text(jubilant.Juju().run("sink/0", "get-ca").results["ca"])
     return [
         f"host={listener[1]}",
@@ -101,7 +102,7 @@ def deploy_integrator(folder: pathlib.Path, relay_options: list[str]) -> None:
     juju("grant-secret", "relay-password", "smtp-integrator")
     juju("config", "smtp-integrator", *relay_options, f"password_secret={secret}")
     wait()
-    title("Does it work? The password is wrong")
+    title("Does it work? The password is wrong, so this fails, as it should")
     juju("run", "smtp-integrator/leader", "check-relay", succeeds=False)
     title("The right password, and does it work now?")
     password_file.write_text(PASSWORD)
@@ -123,7 +124,7 @@ def show_message() -> None:
     """Have the application send a message, and show it as it arrived."""
     title("It sends a message, which arrives over TLS and AUTH")
     juju("run", "requirer/0", "send-mail", "subject=Hello from Juju")
-    print("$ juju run sink/0 get-message", flush=True)
+    print("$ juju run sink/0 get-message  # in part", flush=True)
     message = jubilant.Juju().run("sink/0", "get-message").results
     for name in ("sender", "recipients", "listener", "tls-version", "auth-user"):
         print(f"{name}: {message[name]}")

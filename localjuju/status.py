@@ -62,7 +62,7 @@ def as_data(where: Model) -> dict[str, Any]:
             "model-status": _entry(_model_status(where)),
             "sla": "unsupported",
         },
-        "machines": {name: _machine(name, one) for name, one in where.machines.items()},
+        "machines": {name: _machine(where, name) for name in where.machines},
         "applications": {
             name: _application(where, app) for name, app in sorted(where.applications.items())
         },
@@ -100,15 +100,24 @@ def _model_status(where: Model) -> Status:
     return Status(current, "", where.since)
 
 
-def _machine(name: str, status: Status) -> dict[str, Any]:
+def _machine(where: Model, name: str) -> dict[str, Any]:
+    status = where.machines[name]
+    system, channel = _base(where, name)
     return {
         "juju-status": _entry(status) | {"version": model.VERSION},
         "dns-name": model.ADDRESS,
         "ip-addresses": [model.ADDRESS],
         "instance-id": f"localjuju-{name}",
         "machine-status": _entry(Status("running", "", status.since)),
-        "base": {"name": "ubuntu", "channel": "24.04"},
+        "base": {"name": system, "channel": channel},
     }
+
+
+def _base(where: Model, machine: str) -> tuple[str, str]:
+    """The base of a machine: that of the principal for which it was made."""
+    units = (unit for unit in where.units.values() if unit.machine == machine)
+    principal = next(unit for unit in units if not unit.principal)
+    return where.application_of(principal).charm.base
 
 
 def _application(where: Model, app: Application) -> dict[str, Any]:
@@ -217,7 +226,8 @@ def _machine_rows(where: Model) -> list[tuple[str, ...]]:
     ]
     for name, status in where.machines.items():
         instance = f"localjuju-{name}"
-        rows.append((name, status.current, model.ADDRESS, instance, "ubuntu@24.04", "", "Running"))
+        base = "@".join(_base(where, name))
+        rows.append((name, status.current, model.ADDRESS, instance, base, "", "Running"))
     return rows
 
 

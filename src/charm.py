@@ -49,12 +49,22 @@ class SmtpIntegratorCharm(ops.CharmBase):
             events.append(relation.relation_broken)
         return events
 
-    @functools.cached_property
+    @property
     def _relay(self) -> relay.Relay:
         """The configured relay; raises relay.InvalidConfigError."""
-        return relay.read(
-            self.config, application=self.app.name, user_secret=self._read_user_secret()
-        )
+        if isinstance(self._configured, relay.InvalidConfigError):
+            raise self._configured
+        return self._configured
+
+    @functools.cached_property
+    def _configured(self) -> relay.Relay | relay.InvalidConfigError:
+        """The relay or what is wrong with it, read once in a hook."""
+        try:
+            return relay.read(
+                self.config, application=self.app.name, user_secret=self._read_user_secret()
+            )
+        except relay.InvalidConfigError as e:
+            return e
 
     def _read_user_secret(self) -> dict[str, str] | relay.Unreadable | None:
         secret_id = self.config.get("password_secret")

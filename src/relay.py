@@ -288,7 +288,15 @@ def _smtp_sender(inputs: _Inputs) -> str | None:
 def _recipients(inputs: _Inputs) -> tuple[str, ...]:
     listed = [item.strip() for item in (inputs["recipients"] or "").split(",")]
     items = [item for item in listed if item]
-    addresses = [_address(item, f"address {n} ") for n, item in enumerate(items, start=1)]
+    addresses: list[str] = []
+    problems: list[str] = []
+    for number, item in enumerate(items, start=1):
+        try:
+            addresses.append(_address(item, f"address {number} "))
+        except _Problem as e:
+            problems.append(str(e))
+    if problems:
+        raise _Problem("; ".join(problems))
     return tuple(dict.fromkeys(addresses))
 
 

@@ -73,6 +73,7 @@ def send_test_email(  # noqa: PLR0913 - each has a name
     recipient: str,
     subject: str,
     sender: str = "",
+    timeout: float = 30.0,
 ) -> Answer:
     """Send one message through the relay.
 
@@ -83,6 +84,7 @@ def send_test_email(  # noqa: PLR0913 - each has a name
         recipient: Address to send to, or several, separated by commas.
         subject: Subject of the message.
         sender: Address to send from; by default the relay's smtp_sender.
+        timeout: Seconds that the whole may take.
 
     Raises:
         ValueError: If there is no sender, or an address or the subject cannot stand in a message.
@@ -103,13 +105,17 @@ def send_test_email(  # noqa: PLR0913 - each has a name
         "smtp-integrator sent this message to test a mail relay.\n\n"
         f"Model: {model}\nUnit: {unit}\nRelay: {configured.host}, port {configured.port}\n"
     )
-    sent = relay_check.send(target(configured), message, recipients, sender=sender)
+    sent = relay_check.send(
+        target(configured), message, recipients, sender=sender, timeout=timeout
+    )
     results = _results(configured, sent.report) | {
-        "answer": sent.answer or "",
-        "queue-id": sent.queue_id or "",
+        "answer": sent.answer,
+        "queue-id": sent.queue_id,
         "refused": "\n".join(f"{address}: {answer}" for address, answer in sent.refused.items()),
+        "sent": str(sent.sent).lower(),
     }
-    return Answer(sent.report, results, _failure(sent.report))
+    present = {key: value for key, value in results.items() if value}
+    return Answer(sent.report, present, _failure(sent.report))
 
 
 def _addresses(text: str) -> list[str]:
@@ -125,13 +131,14 @@ def _results(configured: relay.Relay, report: relay_check.Report) -> dict[str, A
         }
         for stage in report.stages
     }
-    return {
+    results = {
         "relay": f"{configured.host}:{configured.port}",
         "report": "\n".join(report.lines()),
         "stages": stages,
         "summary": report.summary,
         "works": str(report.works).lower(),
     }
+    return results | ({"kind": report.kind.code} if report.kind else {})
 
 
 def _failure(report: relay_check.Report) -> str:

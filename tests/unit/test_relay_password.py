@@ -183,6 +183,20 @@ def test_an_older_revisions_secret_gets_the_new_password(leader: Leader) -> None
     assert (secret.id, secret.latest_content) == (URI, {"password": "new"})
 
 
+def test_the_newest_revision_of_an_older_revisions_secret_is_the_one_that_counts(
+    leader: Leader, hook_commands: HookCommands
+) -> None:
+    older = testing.Secret(
+        {"password": "first"}, latest_content={"password": PASSWORD}, id=URI, owner="app"
+    )
+    state = leader.publish(
+        PASSWORD, testing.State(leader=True, secrets=[older], relations=[older_peers()])
+    )
+    [secret] = state.secrets
+    assert hook_commands.writes == ["secret-set"]
+    assert secret.tracked_content == {"password": PASSWORD}
+
+
 def test_a_secret_that_was_taken_over_is_found_without_peers(
     leader: Leader, hook_commands: HookCommands
 ) -> None:
