@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from staging import Staging
+from staging import PASSWORD, USER, Sink, Staging
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -59,3 +59,9 @@ def staging(juju: jubilant.Juju, pytestconfig: pytest.Config) -> Staging:
     on_localjuju = pytestconfig.getoption("--juju") is None
     default = ROOT / "build" / ("localjuju" if on_localjuju else "charmcraft")
     return Staging(juju, pytestconfig.getoption("--charms") or default, on_localjuju)
+
+
+@pytest.fixture(scope="module")
+def sink(staging: Staging) -> Sink:
+    """Deploy a relay that takes mail from USER with PASSWORD alone."""
+    return staging.deploy_sink("sink", user=USER, password=PASSWORD)

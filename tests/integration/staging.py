@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 INTEGRATOR = "smtp-integrator"
+PASSWORD = "correct-horse-battery"
+USER = "notifier"
 
 _LISTENERS = {"none": "plain", "starttls": "starttls", "tls": "tls"}
 _subjects = itertools.count(1)

@@ -5,15 +5,7 @@ from __future__ import annotations
 import jubilant
 import pytest
 
-from staging import INTEGRATOR, Sink, Staging
-
-PASSWORD = "correct-horse-battery"
-USER = "notifier"
-
-
-@pytest.fixture(scope="module")
-def sink(staging: Staging) -> Sink:
-    return staging.deploy_sink("sink", user=USER, password=PASSWORD)
+from staging import INTEGRATOR, PASSWORD, USER, Sink, Staging
 
 
 def message(staging: Staging) -> str:

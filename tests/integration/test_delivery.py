@@ -5,10 +5,7 @@ from __future__ import annotations
 import jubilant
 import pytest
 
-from staging import Message, Sink, Staging
-
-PASSWORD = "correct-horse-battery"
-USER = "notifier"
+from staging import PASSWORD, USER, Message, Sink, Staging
 
 
 @pytest.fixture(scope="module")

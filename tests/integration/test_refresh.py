@@ -9,19 +9,12 @@ from typing import TYPE_CHECKING
 import pytest
 import yaml
 
-from staging import INTEGRATOR, Sink, Staging
+from staging import INTEGRATOR, PASSWORD, USER, Sink, Staging
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ROOT = pathlib.Path(__file__).parents[2]
-PASSWORD = "correct-horse-battery"
-USER = "notifier"
-
-
-@pytest.fixture(scope="module")
-def sink(staging: Staging) -> Sink:
-    return staging.deploy_sink("sink", user=USER, password=PASSWORD)
 
 
 @pytest.fixture(scope="module")

@@ -7,17 +7,10 @@ import json
 import jubilant
 import pytest
 
-from staging import INTEGRATOR, Sink, Staging
+from staging import INTEGRATOR, PASSWORD, USER, Sink, Staging
 
-PASSWORD = "correct-horse-battery"
 WRONG_PASSWORD = "wrong-horse-battery"
-USER = "notifier"
 REFUSED = "AUTH refused: 535 5.7.8 Authentication credentials invalid"
-
-
-@pytest.fixture(scope="module")
-def sink(staging: Staging) -> Sink:
-    return staging.deploy_sink("sink", user=USER, password=PASSWORD)
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -9,6 +9,8 @@ import sys
 
 import pytest
 
+from charms.smtp_integrator.v0 import smtp
+
 ROOT = pathlib.Path(__file__).parents[2]
 EXPORT = "export --quiet --frozen --no-dev --no-emit-project --no-hashes --no-annotate --no-header"
 
@@ -35,3 +37,14 @@ def test_every_link_of_the_documentation_leads_to_a_file() -> None:
 
     assert links
     assert [(page, link) for page, link in links if not (page.parent / link).exists()] == []
+
+
+def test_the_interface_is_documented_key_by_key() -> None:
+    page = (ROOT / "docs" / "reference" / "interface.md").read_text()
+    row = r"^\| ((?:`\w+`(?:, )?)+) \|"
+
+    def keys(text: str) -> set[str]:
+        return {key for cell in re.findall(row, text, re.MULTILINE) for key in cell.split(", ")}
+
+    assert len(keys(page)) == 12
+    assert keys(page) == keys(smtp.__doc__ or "")
