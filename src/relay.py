@@ -167,7 +167,7 @@ def _host(inputs: _Inputs) -> str:
     if not host:
         raise _Problem(f"not set; run 'juju config {inputs.application} host=NAME'")
     if not _is_ip_address(host) and not _is_host_name(host):
-        raise _Problem(_HOST_REMEDIES.get(_shape(host), _HOST_REMEDIES["other"]))
+        raise _Problem(_HOST_REMEDIES[_shape(host)])
     return host
 
 
