@@ -11,9 +11,10 @@ import stat
 import zipfile
 from typing import Any
 
+import jsonschema
 import yaml
 
-from localjuju import errors
+from localjuju import action_params, errors
 
 Value = bool | int | float | str
 """A value of a charm's configuration."""
@@ -256,7 +257,7 @@ def _read(source: pathlib.Path, folder: pathlib.Path) -> Charm:
         subordinate=bool(metadata.get("subordinate", False)),
         endpoints=_endpoints(metadata),
         options={name: _option(name, spec) for name, spec in options.items()},
-        actions={name: spec or {} for name, spec in actions.items()},
+        actions={name: _action(name, spec or {}) for name, spec in actions.items()},
         storage={
             name: _storage(name, spec) for name, spec in _mapping(metadata, "storage").items()
         },
@@ -300,6 +301,16 @@ def _option(name: str, spec: dict[str, Any]) -> Option:
     if spec.get("default") is None:
         return option
     return dataclasses.replace(option, default=check_option(option, spec["default"]))
+
+
+def _action(name: str, spec: dict[str, Any]) -> dict[str, Any]:
+    try:
+        action_params.schema_of(spec)
+    except jsonschema.SchemaError as error:
+        raise errors.JujuError(
+            f'invalid params schema for action schema "{name}": {error.message}'
+        ) from None
+    return spec
 
 
 def _storage(name: str, spec: dict[str, Any]) -> Storage:

@@ -164,10 +164,10 @@ def test_an_action_fails_by_its_word_or_its_exit(app: jubilant.Juju, scripted: S
 
 def test_what_cannot_run_is_refused(app: jubilant.Juju) -> None:
     for params, words in (
-        ({}, '(root) : "times" property is missing and required, given {}'),
-        ({"times": "x"}, '(root).times : must be of type integer, given "x"'),
-        ({"times": 0}, "(root).times : must be greater than or equal to 1, given 0"),
-        ({"times": 1, "more": 1}, '(root) : additional property "more" is not allowed'),
+        ({}, "(root) : 'times' is a required property"),
+        ({"times": "x"}, "(root).times : 'x' is not of type 'integer'"),
+        ({"times": 0}, "(root).times : 0 is less than the minimum of 1"),
+        ({"times": 1, "more": 1}, "'more' was unexpected"),
     ):
         with pytest.raises(jubilant.CLIError) as caught:
             app.run("app/0", "greet", params)

@@ -124,6 +124,10 @@ def test_deploy_refuses_as_juju_does(model: jubilant.Juju, scripted: Scripted) -
     )
     model.deploy(charm)
     assert "application already exists" in refusal(model, "deploy", str(charm))
+    unknown_type = scripted.charm("typo", actions={"look": {"params": {"far": {"type": "text"}}}})
+    assert 'invalid params schema for action schema "look"' in refusal(
+        model, "deploy", str(unknown_type)
+    )
     (charm / "dispatch").unlink()
     assert "has no hooks nor dispatch file" in refusal(model, "deploy", str(charm), "other")
     (charm / "broken.charm").write_text("no zip")
