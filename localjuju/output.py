@@ -60,6 +60,15 @@ def status_time(moment: dt.datetime) -> str:
     return moment.strftime("%d %b %Y %H:%M:%SZ")
 
 
+def table(rows: list[tuple[str, ...]]) -> str:
+    """Align rows in columns, two spaces apart; a header alone is nothing to show."""
+    if len(rows) < 2:  # noqa: PLR2004 - a header alone
+        return ""
+    widths = [max(len(row[place]) for row in rows) for place in range(len(rows[0]))]
+    lines = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
+    return "\n".join(lines) + "\n"
+
+
 def to_yaml(value: object) -> str:
     """Render a value as YAML blocks."""
     text = yaml.dump(value, Dumper=_Dumper, default_flow_style=False, allow_unicode=True)

@@ -76,13 +76,13 @@ def as_text(where: Model, *, relations: bool = False) -> str:
     stamp = model.now().strftime("%H:%M:%SZ")
     header = ("Model", "Controller", "Cloud/Region", "Version", "Timestamp")
     row = (where.name, model.CONTROLLER, "localhost/localhost", model.VERSION, stamp)
-    tables = [_table([header, row])]
+    tables = [output.table([header, row])]
     if not where.applications:
         return f'{tables[0]}\nModel "admin/{where.name}" is empty.\n'
-    tables += [_table(_application_rows(where)), _table(_unit_rows(where))]
-    tables.append(_table(_machine_rows(where)))
+    tables += [output.table(_application_rows(where)), output.table(_unit_rows(where))]
+    tables.append(output.table(_machine_rows(where)))
     if relations:
-        tables.append(_table(_relation_rows(where)))
+        tables.append(output.table(_relation_rows(where)))
     return "\n".join(table for table in tables if table)
 
 
@@ -179,14 +179,6 @@ def _unit(where: Model, unit: Unit) -> dict[str, Any]:
     if subordinates:
         data["subordinates"] = {one.name: _unit(where, one) for one in subordinates}
     return data
-
-
-def _table(rows: list[tuple[str, ...]]) -> str:
-    if len(rows) < 2:  # noqa: PLR2004 - a header alone
-        return ""
-    widths = [max(len(row[place]) for row in rows) for place in range(len(rows[0]))]
-    lines = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
-    return "\n".join(lines) + "\n"
 
 
 def _application_rows(where: Model) -> list[tuple[str, ...]]:

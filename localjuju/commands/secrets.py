@@ -74,10 +74,8 @@ def secrets(call: Call) -> str:
         found = [one for one in where.secrets.values() if owner in ("", *_owner_names(where, one))]
         if form := call.parsed.text("format"):
             return output.show({one.id: _describe(where, one) for one in found}, form)
-        rows = [
-            f"{one.id}  {one.label or '-'}  {_owner(where, one)}  {one.latest}" for one in found
-        ]
-    return "ID  Name  Owner  Revision\n" + "".join(f"{row}\n" for row in rows)
+        rows = [(one.id, one.label or "-", _owner(where, one), str(one.latest)) for one in found]
+    return output.table([("ID", "Name", "Owner", "Revision"), *rows])
 
 
 @command(
