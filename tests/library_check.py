@@ -1,12 +1,17 @@
 """One combination of the matrix: run by a Python with the pydantic and the ops in question.
 
-It speaks the Python of the oldest combination. `library_matrix.py` runs it.
+It speaks the Python of the oldest combination. `library_matrix.py` runs it, with two files as
+arguments: the certificate of an authority, and the chain, with its key, of a relay at 127.0.0.1.
 """
 
 from __future__ import annotations
 
 import importlib
+import pathlib
+import socket
+import ssl
 import sys
+import threading
 import warnings
 from typing import Any
 from unittest import mock
@@ -173,6 +178,34 @@ def check_model() -> None:
     assert PASSWORD not in shown
 
 
+def serve(listener: socket.socket, chain: str) -> None:
+    """Serve one session over TLS."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(chain)
+    accepted, _ = listener.accept()
+    with context.wrap_socket(accepted, server_side=True) as connection:
+        connection.sendall(b"220 relay.test ESMTP\r\n")
+        for answer in (b"250 relay.test\r\n", b"221 bye\r\n"):
+            connection.recv(1024)
+            connection.sendall(answer)
+
+
+def check_tls(authority: str, chain: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        relay = smtp.SmtpRelationData(
+            host="127.0.0.1",
+            port=listener.getsockname()[1],
+            auth_type=smtp.AuthType.NONE,
+            transport_security=smtp.TransportSecurity.TLS,
+            tls_ca_chain=pathlib.Path(authority).read_text(encoding="ascii"),
+        )
+        server = threading.Thread(target=serve, args=(listener, chain), daemon=True)
+        server.start()
+        with relay.connect() as client:
+            assert client.ehlo_resp == b"relay.test"
+        server.join()
+
+
 def check_mocks() -> None:
     mock.create_autospec(smtp.SmtpRequires).get_relation_data()
     smtp.SmtpRequires(mock.MagicMock())
@@ -182,3 +215,4 @@ if __name__ == "__main__":
     check_model()
     check_round_trip()
     check_mocks()
+    check_tls(*sys.argv[1:])

@@ -13,7 +13,10 @@ import pathlib
 import shutil
 import subprocess
 import sys
+import tempfile
 from typing import TYPE_CHECKING
+
+from tests.unit import library_relay
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -65,11 +68,19 @@ def environment(interpreter: str, version: str, pydantic: str, ops: str) -> path
     return python
 
 
-def check(python: pathlib.Path) -> subprocess.CompletedProcess[str]:
+def certificates(folder: str) -> list[pathlib.Path]:
+    """Make what `library_check.py` takes as arguments."""
+    made = library_relay.certificate(pathlib.Path(folder))
+    authority = made.chain.with_name("authority.pem")
+    authority.write_text(made.authority)
+    return [authority, made.chain]
+
+
+def check(python: pathlib.Path, arguments: list[pathlib.Path]) -> subprocess.CompletedProcess[str]:
     environ = {**os.environ, "PYTHONPATH": str(ROOT / "lib")}
     script = pathlib.Path(__file__).with_name("library_check.py")
     return subprocess.run(
-        [python, script], env=environ, capture_output=True, text=True, check=False
+        [python, script, *arguments], env=environ, capture_output=True, text=True, check=False
     )
 
 
@@ -80,6 +91,11 @@ def write(line: str) -> None:
 
 def main() -> int:
     """Run every combination; return 1 if one failed."""
+    with tempfile.TemporaryDirectory() as folder:
+        return run(certificates(folder))
+
+
+def run(arguments: list[pathlib.Path]) -> int:
     failed = False
     missing: list[str] = []
     for version in PYTHONS:
@@ -92,7 +108,7 @@ def main() -> int:
         for pydantic, ops in itertools.product(pydantics, (f"=={oldest}", ">=2.2,<4")):
             python = environment(interpreter, version, pydantic, ops)
             versions = subprocess.check_output([python, "-c", VERSIONS], text=True).split()
-            result = check(python)
+            result = check(python, arguments)
             verdict = "FAILED" if result.returncode else "ok"
             write(f"python {version:<5} pydantic {versions[0]:<8} ops {versions[1]:<8} {verdict}")
             if result.returncode:

@@ -31,11 +31,14 @@ class Certificate:
     """A certificate for 127.0.0.1, and the authority that signed it.
 
     Attributes:
-        authority: The authority's certificate, as PEM.
+        authority: The authority's certificate, as PEM. It leaves out the extension key usage, as
+            many a private one does.
+        chain: The file of the relay's key and certificate.
         server: The context of a relay that has the certificate.
     """
 
     authority: str
+    chain: pathlib.Path
     server: ssl.SSLContext
 
 
@@ -84,7 +87,7 @@ def certificate(folder: pathlib.Path) -> Certificate:
     chain.write_bytes(private_key + leaf.public_bytes(serialization.Encoding.PEM))
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(chain)
-    return Certificate(root.public_bytes(serialization.Encoding.PEM).decode(), context)
+    return Certificate(root.public_bytes(serialization.Encoding.PEM).decode(), chain, context)
 
 
 class Relay:

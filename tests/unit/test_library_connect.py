@@ -178,9 +178,27 @@ def test_the_context_verifies_by_the_published_authority_alone(
     assert len(context.get_ca_certs()) == 1
 
 
-def test_a_chain_that_is_no_pem_is_an_ssl_error() -> None:
+@pytest.mark.parametrize("chain", ["no PEM", "keine Prüfung", "\ufeff", "Ő"])
+def test_a_chain_that_is_no_pem_is_an_ssl_error(chain: str) -> None:
     with library_relay.Relay() as relay, pytest.raises(ssl.SSLError):
-        data(relay, "tls", tls_ca_chain="no PEM").ssl_context()
+        data(relay, "tls", tls_ca_chain=chain).ssl_context()
+
+
+def test_a_chain_may_have_comments_in_any_language(certificate: library_relay.Certificate) -> None:
+    relay = library_relay.Relay(tls=certificate.server, implicit=True)
+    chain = f"\ufeff# Főtanúsítvány\n{certificate.authority}"
+    with relay, data(relay, "tls", tls_ca_chain=chain).connect() as client:
+        client.noop()
+
+
+def test_a_published_authority_is_trusted_as_leniently_on_every_python(
+    certificate: library_relay.Certificate,
+) -> None:
+    with library_relay.Relay() as relay:
+        by_authority = data(relay, "tls", tls_ca_chain=certificate.authority).ssl_context()
+        by_system = data(relay, "tls").ssl_context()
+    assert not by_authority.verify_flags & ssl.VERIFY_X509_STRICT
+    assert by_system.verify_flags == ssl.create_default_context().verify_flags
 
 
 def test_the_dot_at_the_end_of_a_name_is_not_the_certificates(
@@ -213,6 +231,21 @@ def test_one_mechanism_is_used_and_any_password_fits(offered: str, lines: list[s
     with relay, data(relay, "none", **AUTH).connect():
         pass
     assert [line.removeprefix("clear ") for line in relay.received[1:-1]] == lines
+
+
+def test_a_relay_may_ask_for_the_credentials_by_themselves() -> None:
+    relay = library_relay.Relay("AUTH PLAIN", answers={"AUTH": "334 "})
+    with relay, data(relay, "none", **AUTH).connect():
+        pass
+    assert relay.received[1:-1] == [f"clear AUTH PLAIN {PLAIN}", f"clear {PLAIN}"]
+
+
+@pytest.mark.parametrize("challenge", ["abc", "ü"])
+def test_a_challenge_that_is_not_base64_is_an_smtp_error(challenge: str) -> None:
+    relay = library_relay.Relay("AUTH CRAM-MD5", answers={"AUTH": f"334 {challenge}"})
+    with relay, pytest.raises(smtplib.SMTPException, match="is not base64") as caught:
+        data(relay, "none", **AUTH).connect().__enter__()
+    assert PASSWORD not in "".join(traceback.format_exception(caught.value))
 
 
 @pytest.mark.parametrize("mechanism", ["PLAIN", "LOGIN", "CRAM-MD5"])
@@ -290,6 +323,15 @@ def test_a_silent_relay_is_a_timeout() -> None:
     relay = library_relay.Relay(answers={"EHLO": "250-never ending"})
     with relay, pytest.raises((OSError, smtplib.SMTPException)):
         data(relay, "none").connect(timeout=0.1).__enter__()
+
+
+@pytest.mark.parametrize("host", ["smtp..example.com", ".example.com", f"{'a' * 64}.example.com"])
+@pytest.mark.parametrize("transport_security", ["none", "tls"])
+def test_what_can_be_no_host_is_an_os_error(host: str, transport_security: str) -> None:
+    with library_relay.Relay() as relay:
+        read = data(relay, transport_security, host=host)
+    with pytest.raises(OSError, match="can be no host's name"):
+        read.connect().__enter__()
 
 
 def test_no_relay_is_an_os_error() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import pathlib
 import re
 import runpy
@@ -16,6 +17,8 @@ from charms.smtp_integrator.v0 import smtp
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from tests.unit.conftest import HookCommands
 
 DOCS = pathlib.Path(__file__).parents[2] / "docs"
 DATABAG = {
@@ -132,8 +135,30 @@ def test_the_sidecar_has_the_environment_in_its_layer() -> None:
         (context.on.relation_broken(made), None),
     ]:
         state = context.run(event, state)
-        service = state.get_container("workload").plan.services["workload"]
-        assert service.environment.get("SMTP_PORT") == port
+        assert layer_environment(state).get("SMTP_PORT") == port
+
+
+def test_the_sidecar_finds_its_relay_again_at_update_status(hook_commands: HookCommands) -> None:
+    charm_type = code("how-to/use-it-in-your-charm.md")["SidecarCharm"]
+    meta: dict[str, Any] = {**META, "containers": {"workload": {}}}
+    context = testing.Context[Any](charm_type, meta=meta)
+    secret = testing.Secret({"password": "hunter2-secret"}, id="secret:cvq3d1k0v5a8o1f2r4g0")
+    databag = {k: v for k, v in DATABAG.items() if k != "password"}
+    made = related({**databag, "password_id": secret.id})
+    container = testing.Container("workload", can_connect=True)
+    state = testing.State(relations=[made], secrets=[secret], containers=[container])
+    state = context.run(context.on.relation_changed(made, remote_unit=0), state)
+    hook_commands.refusals["cvq3d1k0v5a8o1f2r4g0"] = "ERROR connection refused"
+    restarted = dataclasses.replace(state, containers=[container])
+    state = context.run(context.on.pebble_ready(container), restarted)
+    assert layer_environment(state) == {}
+    hook_commands.refusals.clear()
+    state = context.run(context.on.update_status(), state)
+    assert layer_environment(state)["SMTP_PASSWORD"] == "hunter2-secret"
+
+
+def layer_environment(state: testing.State) -> dict[str, str]:
+    return state.get_container("workload").plan.services["workload"].environment
 
 
 @pytest.mark.parametrize("databag", [DATABAG, {}, {"host": "half"}])

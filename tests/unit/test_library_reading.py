@@ -252,6 +252,24 @@ def test_a_broken_relation_is_announced_once_and_reads_as_none() -> None:
     assert hook.warnings == []
 
 
+def test_a_broken_relation_reads_as_none_before_the_library_hears_of_it() -> None:
+    early: list[smtp.SmtpState] = []
+
+    class EarlyCharm(ops.CharmBase):
+        def __init__(self, framework: ops.Framework) -> None:
+            super().__init__(framework)
+            framework.observe(self.on["smtp"].relation_broken, self._on_smtp_relation_broken)
+            self.smtp = smtp.SmtpRequires(self)
+
+        def _on_smtp_relation_broken(self, event: ops.RelationBrokenEvent) -> None:
+            early.extend([self.smtp.read().state, self.smtp.read(event.relation).state])
+
+    context = testing.Context(EarlyCharm, meta=META)
+    state = ready()
+    context.run(on.relation_broken(only(state)), state)
+    assert early == [smtp.SmtpState.NO_RELATION] * 2
+
+
 def test_a_broken_relation_is_announced_without_anything_kept() -> None:
     made = relation(OPEN)
     hook = run(on.relation_broken(made), testing.State(relations=[made]))
@@ -346,6 +364,32 @@ def test_what_was_announced_by_an_older_library_is_not_announced_at_update_statu
     assert hook.events == []
     state = dataclasses.replace(hook.state, secrets=[secret(newest="new")])
     assert run(on.update_status(), state).events == [AVAILABLE]
+
+
+def test_what_was_announced_by_an_older_library_and_is_withdrawn_is_removed() -> None:
+    state = testing.State(relations=[relation(WITH_SECRET)], secrets=[secret()])
+    upgraded = run(on.upgrade_charm(), state)
+    assert (upgraded.events, upgraded.warnings) == ([], [])
+    state = changed(upgraded.state, {})
+    assert run(on.relation_changed(only(state)), state).events == [REMOVED]
+
+
+def test_what_an_older_library_could_not_read_is_announced_once_it_can_be(
+    hook_commands: HookCommands,
+) -> None:
+    state = testing.State(relations=[relation(WITH_SECRET)], secrets=[secret()])
+    hook_commands.refusals[ID] = "ERROR permission denied\n"
+    upgraded = run(on.upgrade_charm(), state)
+    assert (upgraded.events, len(upgraded.warnings)) == ([], 1)
+    del hook_commands.refusals[ID]
+    assert run(on.config_changed(), upgraded.state).events == [AVAILABLE]
+
+
+def test_an_upgrade_reads_nothing_that_is_known(hook_commands: HookCommands) -> None:
+    state = ready()
+    hook_commands.reads.clear()
+    assert run(on.upgrade_charm(), state).events == []
+    assert hook_commands.reads == READ_ONCE, "collect-status alone reads the secret"
 
 
 def test_a_grant_that_comes_back_with_the_same_data_is_not_announced(

@@ -82,6 +82,7 @@ def test_credentials_honour_the_auth_type(
         ({"smtp_sender": "s@example.com", "user": "u@example.com"}, {}, "s@example.com"),
         ({"smtp_sender": "s@example.com"}, {"override": ""}, "s@example.com"),
         ({"user": "u@example.com", "domain": "d.example.com"}, {}, "u@example.com"),
+        ({"user": " u@Example.com "}, {}, "u@example.com"),
         ({"user": "alice", "domain": "d.example.com"}, {}, "no-reply@d.example.com"),
         ({"user": "alice@corp", "domain": "d.example.com"}, {}, "no-reply@d.example.com"),
         ({"user": "A <a@x.com>", "domain": "d.example.com"}, {}, "no-reply@d.example.com"),
@@ -128,7 +129,13 @@ def test_mail_comes_from_the_first_address_there_is(
         ({"host": "evil@example.com/x"}, {}, "smtp://evil%40example.com%2Fx:25"),
         (
             {},
-            {"skip_ssl_verify": True, "disable_starttls": False, "name": "a b&c", "n": 5},
+            {
+                "skip_ssl_verify": True,
+                "disable_starttls": False,
+                "name": "a b&c",
+                "n": 5,
+                "o": None,
+            },
             (
                 "smtp://smtp.example.com:25/"
                 "?skip_ssl_verify=true&disable_starttls=false&name=a%20b%26c&n=5"
@@ -222,6 +229,19 @@ def test_no_validation_error_has_the_password_in_any_form(missing: str) -> None:
     assert [(e["loc"], e["type"], e["msg"]) for e in error.errors()] == [
         ((missing,), "missing", "Field required")
     ]
+
+
+@pytest.mark.parametrize("wrong", ["", "]", "}}"])
+def test_no_error_of_malformed_json_has_the_password(wrong: str) -> None:
+    with pytest.raises(pydantic.ValidationError, match="Invalid JSON") as caught:
+        smtp.SmtpRelationData.model_validate_json(f'{{"password": "{PASSWORD}"{wrong}')
+    error = caught.value
+    assert PASSWORD not in "".join([repr(error), str(error), repr(error.errors()), error.json()])
+
+
+def test_json_is_validated_as_ever() -> None:
+    relay = data(**AUTH)
+    assert smtp.SmtpRelationData.model_validate_json(relay.model_dump_json()) == relay
 
 
 def test_a_validation_error_has_no_hidden_cause() -> None:

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import traceback
+import typing
 from typing import TYPE_CHECKING, Any
 
 import hypothesis
@@ -136,6 +137,12 @@ def test_importing_it_and_the_charm_pays_for_no_validation() -> None:
         "print([m for m in ('pydantic', 'email_validator') if m in sys.modules])"
     )
     assert python(code) == "[]\n"
+
+
+def test_the_model_is_a_name_of_the_module() -> None:
+    assert "SmtpRelationData" in dir(smtp)
+    assert smtp.SmtpRelationData is smtp.SmtpRelationData
+    assert typing.get_type_hints(smtp.SmtpReading)["data"] == (smtp.SmtpRelationData | None)
 
 
 def test_it_can_be_reloaded() -> None:
@@ -282,6 +289,17 @@ def test_encoding_writes_every_key() -> None:
 def test_encoding_leaves_out_what_is_empty(empty: str | None) -> None:
     optional = ["domain", "user", "password", "password_id", "smtp_sender", "tls_ca_chain"]
     assert encode(**dict.fromkeys(optional, empty), recipients=[]) == LEAST_DATABAG
+
+
+def test_encoding_reads_recipients_in_one_string() -> None:
+    databag = smtp.encode_relation_data(
+        host="h",
+        port=25,
+        auth_type="none",
+        transport_security="none",
+        recipients="a@example.com, b@example.com",
+    )
+    assert databag["recipients"] == '["a@example.com", "b@example.com"]'
 
 
 def test_encoding_takes_members_of_the_enumerations() -> None:
@@ -509,6 +527,26 @@ def test_fields_can_be_assigned() -> None:
         **LEAST_DATABAG,
         "host": "other.example.com",
         "password": PASSWORD,
+    }
+
+
+def test_a_subclass_may_have_more_fields() -> None:
+    class RequirersData(smtp.SmtpRelationData):
+        timeout: int = 5
+
+    data = RequirersData(
+        host="h",
+        port=25,
+        auth_type=smtp.AuthType.NONE,
+        transport_security=smtp.TransportSecurity.NONE,
+    )
+    assert data.timeout == 5
+    assert data.to_relation_data() == {
+        "host": "h",
+        "port": "25",
+        "auth_type": "none",
+        "transport_security": "none",
+        "skip_ssl_verify": "False",
     }
 
 

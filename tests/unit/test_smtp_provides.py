@@ -261,6 +261,24 @@ def test_a_secret_that_no_databag_shall_name_is_not_granted(
     assert hook_commands.writes == ["relation-set"]
 
 
+def test_a_relay_that_loses_its_secret_has_it_not_granted_again(
+    provider: Provider, hook_commands: HookCommands
+) -> None:
+    related = relation(WITH_SECRET)
+    state = testing.State(leader=True, relations=[related], secrets=[our_secret()])
+    state, _ = publish(provider, state, LOGIN, label="ours")
+    assert databag(state, related) == LOGIN
+    assert hook_commands.writes == ["relation-set"]
+
+
+def test_an_empty_databag_withdraws_what_was_published(provider: Provider) -> None:
+    related = relation(LOGIN)
+    state = testing.State(leader=True, relations=[related])
+    state, written = publish(provider, state, {})
+    assert (written, databag(state, related)) == (True, {})
+    assert publish(provider, state, {})[1] is False
+
+
 def test_another_secret_is_granted_before_a_databag_names_it(
     provider: Provider, hook_commands: HookCommands
 ) -> None:

@@ -324,9 +324,21 @@ def test_insecure_settings_are_warned_of_with_the_event_and_at_no_other_hook(
 
 
 @pytest.mark.parametrize(
-    ("literal", "skipped"), [("True", True), ("False", False), ("true", True), ("false", False)]
+    ("literal", "skipped"),
+    [
+        ("True", True),
+        ("False", False),
+        ("true", True),
+        ("false", False),
+        ("1", True),
+        ("0", False),
+        ("YES", True),
+        ("off", False),
+    ],
 )
-def test_skip_ssl_verify_is_a_literal(requirer: Requirer, literal: str, *, skipped: bool) -> None:
+def test_skip_ssl_verify_is_the_same_in_the_event_and_the_data(
+    requirer: Requirer, literal: str, *, skipped: bool
+) -> None:
     smtp_relation = relation({**OPEN, "skip_ssl_verify": literal})
     state = testing.State(relations=[smtp_relation])
     requirer.run(requirer.on.relation_changed(smtp_relation), state)
@@ -604,6 +616,35 @@ def test_a_deferred_event_reads_the_data_of_its_time(requirer: Requirer) -> None
     assert received(requirer)[0]["host"] == "new"
 
 
+@pytest.mark.parametrize("databag", [{}, {"port": "25"}])
+def test_a_deferred_event_of_a_withdrawn_relay_has_no_host(
+    requirer: Requirer, databag: dict[str, str]
+) -> None:
+    smtp_relation = relation(LOGIN)
+    state = testing.State(relations=[smtp_relation], config={"defer": True})
+    state = requirer.run(requirer.on.relation_changed(smtp_relation), state)
+    withdrawn = dataclasses.replace(smtp_relation, remote_app_data=databag)
+    hosts: list[str] = []
+
+    class LateCharm(ops.CharmBase):
+        def __init__(self, framework: ops.Framework) -> None:
+            super().__init__(framework)
+            self.smtp = smtp.SmtpRequires(self)
+            framework.observe(self.on.start, self._on_start)
+
+        def _on_start(self, _: ops.StartEvent) -> None:
+            [made] = self.model.relations["smtp"]
+            gone: Any = mock.Mock(app=None)
+            events = [smtp.SmtpDataAvailableEvent(mock.Mock(), now) for now in (made, gone)]
+            hosts.extend(event.host for event in events)
+
+    context = testing.Context(
+        LateCharm, meta={"name": "late", "requires": {"smtp": {"interface": "smtp"}}}
+    )
+    context.run(context.on.start(), testing.State(relations=[withdrawn]))
+    assert hosts == ["", ""]
+
+
 # Reading.
 
 
@@ -714,10 +755,26 @@ def test_it_is_made_from_a_mock() -> None:
     assert smtp.SmtpRequires(charm, relation_name="mail").relation_name == "mail"
 
 
+@pytest.mark.parametrize("password_id", [PASSWORD, f"secret:{PASSWORD}", f"{URI} {PASSWORD}"])
+def test_a_password_in_the_place_of_the_id_is_not_shown(
+    requirer: Requirer, password_id: str
+) -> None:
+    state = testing.State(relations=[relation({**LOGIN, "password_id": password_id})])
+    with pytest.raises(smtp.SecretError) as caught:
+        read(requirer, state)
+    assert str(caught.value) == "cannot read the secret behind password_id"
+
+
 @pytest.mark.parametrize(
-    "error", [ops.ModelError("ERROR"), ops.SecretNotFoundError("ERROR"), ops.ModelError()]
+    "error",
+    [
+        ops.ModelError("ERROR"),
+        ops.SecretNotFoundError("ERROR"),
+        ops.ModelError(),
+        FileNotFoundError("secret-get"),
+    ],
 )
-def test_any_model_error_of_the_look_up_is_a_secret_error(error: ops.ModelError) -> None:
+def test_any_error_of_the_look_up_is_a_secret_error(error: Exception) -> None:
     charm, related = mock.MagicMock(), mock.MagicMock()
     related.data = {related.app: WITH_SECRET}
     charm.framework.model.get_secret.side_effect = error

@@ -242,7 +242,7 @@ def encode_relation_data(  # noqa: PLR0913 - the wire format has this many keys
         password: The password in the clear; left out, with a warning, where `password_id` is
             given too.
         password_id: URI of the secret whose content has the key `password`.
-        recipients: Addresses for notifications.
+        recipients: Addresses for notifications, or a string that `parse_recipients` reads.
         skip_ssl_verify: Whether requirers skip the verification of certificates.
         smtp_sender: Address that notifications come from.
         tls_ca_chain: PEM of the CA certificates that verify the relay.
@@ -252,12 +252,13 @@ def encode_relation_data(  # noqa: PLR0913 - the wire format has this many keys
         The databag, without keys for what is empty or None.
 
     Raises:
-        ValueError: If `auth_type` or `transport_security` is not a value of its enumeration.
+        ValueError: If `auth_type` or `transport_security` is not a value of its enumeration, or
+            a string of `recipients` cannot be read.
     """
     if password and password_id:
         logger.warning("password and password_id are both given: only password_id is published")
         password = None
-    addresses = list(recipients)
+    addresses = parse_recipients(recipients) if isinstance(recipients, str) else list(recipients)
     databag = {
         "host": host,
         "port": str(port),
@@ -383,9 +384,8 @@ class SmtpRelationData(_ModelBase):
         """
         if override or self.smtp_sender:
             return override or self.smtp_sender
-        if self.user and _is_address(self.user):
-            return self.user
-        return f"{local_part}@{self.domain}" if self.domain else None
+        user = _address_in(self.user or "")
+        return user or (f"{local_part}@{self.domain}" if self.domain else None)
 
     def to_uri(self, **query: object) -> str:
         """Return the relay as a URI, with user and password where AUTH is to be attempted.
@@ -396,12 +396,13 @@ class SmtpRelationData(_ModelBase):
         the password: keep it out of logs.
 
         Args:
-            query: Parameters to append; booleans are spelled `true` and `false`.
+            query: Parameters to append; booleans are spelled `true` and `false`, and what is
+                None is left out.
         """
         import urllib.parse  # noqa: PLC0415 - paid only where it is needed
 
         userinfo = ":".join(urllib.parse.quote(part, safe="") for part in self.credentials or ())
-        spelled = {k: _spell(v, "true", "false") for k, v in query.items()}
+        spelled = {k: _spell(v, "true", "false") for k, v in query.items() if v is not None}
         parameters = urllib.parse.urlencode(spelled, quote_via=urllib.parse.quote)
         return "".join(
             [
@@ -469,16 +470,25 @@ class SmtpRelationData(_ModelBase):
         where that is published, otherwise by the system's CAs. It verifies nothing where
         `skip_ssl_verify` is set.
 
+        A published CA is trusted on every Python, though its certificate leave out what RFC 5280
+        demands: Python 3.13 began to refuse a CA without the extension key usage, for one.
+
         Raises:
             ssl.SSLError: If `tls_ca_chain` is not PEM.
         """
         import ssl  # noqa: PLC0415 - paid only where it is needed
 
-        if self.verify_tls:
-            return ssl.create_default_context(cadata=self.tls_ca_chain or None)
+        if self.verify_tls and self.tls_ca_chain:
+            # OpenSSL takes ASCII alone, and a PEM may have comments in any language, and a BOM.
+            chain = self.tls_ca_chain.replace("\ufeff", "\n")
+            cadata = chain.encode("ascii", "replace").decode()
+            context = ssl.create_default_context(cadata=cadata)
+            context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+            return context
         context = ssl.create_default_context()
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
+        if not self.verify_tls:
+            context.check_hostname = False
+            context.verify_mode = ssl.CERT_NONE
         return context
 
     @contextlib.contextmanager
@@ -491,26 +501,20 @@ class SmtpRelationData(_ModelBase):
         with `auth_type` `plain`, and then a warning is logged.
 
         Args:
-            timeout: Seconds that each step of the session may take.
+            timeout: Seconds to wait for the relay, whenever it is to say something.
 
         Yields:
             The client, to call `send_message` on. It is closed at the end.
 
         Raises:
-            OSError: If the relay cannot be reached, or TLS fails.
+            OSError: If the relay cannot be reached, `host` can be no host's name, or TLS fails.
             smtplib.SMTPNotSupportedError: If the relay does not offer STARTTLS or AUTH.
             smtplib.SMTPAuthenticationError: If the relay refuses user and password.
             smtplib.SMTPException: If the relay refuses the session.
         """
         import smtplib  # noqa: PLC0415 - paid only where it is needed
 
-        # A certificate names a host without the dot at its end (RFC 6066 section 3).
-        host = self.host.rstrip(".")
-        if self.implicit_tls:
-            context = self.ssl_context()
-            client = smtplib.SMTP_SSL(host, self.port, timeout=timeout, context=context)
-        else:
-            client = smtplib.SMTP(host, self.port, timeout=timeout)
+        client = self._open(timeout)
         try:
             self._greet(client)
             yield client
@@ -518,6 +522,20 @@ class SmtpRelationData(_ModelBase):
             with contextlib.suppress(smtplib.SMTPException, OSError):
                 client.quit()
             client.close()
+
+    def _open(self, timeout: float) -> smtplib.SMTP:
+        import smtplib  # noqa: PLC0415 - paid only where it is needed
+
+        # A certificate names a host without the dot at its end (RFC 6066 section 3).
+        host = self.host.rstrip(".")
+        try:
+            if self.implicit_tls:
+                context = self.ssl_context()
+                return smtplib.SMTP_SSL(host, self.port, timeout=timeout, context=context)
+            return smtplib.SMTP(host, self.port, timeout=timeout)
+        except UnicodeError as e:
+            # The IDNA codec says so of an empty label, and of one longer than 63 octets.
+            raise OSError(f"{host!r} can be no host's name") from e
 
     def _greet(self, client: smtplib.SMTP) -> None:
         client.ehlo_or_helo_if_needed()
@@ -536,7 +554,9 @@ class SmtpRelationData(_ModelBase):
 
     def to_relation_data(self) -> Dict[str, str]:
         """Return the databag of this relay, as `encode_relation_data` writes it."""
-        return encode_relation_data(**dict(self))
+        # A requirer's subclass may have more fields, which are none of the wire format's.
+        known: Mapping[str, str] = _MODEL_BODY["__annotations__"]
+        return encode_relation_data(**{k: v for k, v in self if k in known})
 
     def __repr_args__(self) -> Iterator[Tuple[str, Any]]:
         for name, value in self:
@@ -550,13 +570,16 @@ _MODEL_BODY = {
     k: v for k, v in vars(SmtpRelationData).items() if k not in {"__dict__", "__weakref__"}
 }
 if not TYPE_CHECKING:
+    # Unseen by type checkers, which would take any name of the module for Any.
     del SmtpRelationData
 
+    def __getattr__(name: str) -> Any:  # noqa: ANN401 - PEP 562
+        if name == "SmtpRelationData":
+            return _model()
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
-def __getattr__(name: str) -> Any:  # noqa: ANN401 - PEP 562
-    if name == "SmtpRelationData":
-        return _model()
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    def __dir__() -> List[str]:
+        return sorted({*globals(), "SmtpRelationData"})
 
 
 @functools.lru_cache(maxsize=None)
@@ -573,17 +596,27 @@ def _model() -> Type[SmtpRelationData]:
     )
     if not _is_pydantic_1():
         body["model_config"] = {"hide_input_in_errors": True}
+        body["model_validate_json"] = classmethod(_validate_json)
         hide_input = cast("Any", classmethod(_hide_input))
         body["_hide_input"] = pydantic.model_validator(mode="wrap")(hide_input)
     metaclass: Any = type(pydantic.BaseModel)
-    return metaclass("SmtpRelationData", (pydantic.BaseModel,), body)
+    model = metaclass("SmtpRelationData", (pydantic.BaseModel,), body)
+    globals()["SmtpRelationData"] = model
+    return model
 
 
-def _hide_input(
-    _: type,
-    data: Any,  # noqa: ANN401 - pydantic hands on what it was given
-    handler: Any,  # noqa: ANN401 - a type of pydantic 2 alone
-) -> Any:  # noqa: ANN401 - what the handler returns
+def _validate_json(cls: type, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - pydantic's own
+    import pydantic  # noqa: PLC0415 - paid only where data is validated
+
+    validate: Any = pydantic.BaseModel.model_validate_json
+    return _hiding_input(lambda: validate.__func__(cls, *args, **kwargs))
+
+
+def _hide_input(_: type, data: Any, handler: Any) -> Any:  # noqa: ANN401 - pydantic's own
+    return _hiding_input(lambda: handler(data))
+
+
+def _hiding_input(validate: Callable[[], Any]) -> Any:  # noqa: ANN401 - what it returns
     """Validate without the input in `ValidationError.errors()`, as pydantic 1 does.
 
     Where a key is missing, pydantic 2 reports all the others there, and one is the password.
@@ -595,7 +628,7 @@ def _hide_input(
     )
 
     try:
-        return handler(data)
+        return validate()
     except ValidationError as e:
         details = [
             InitErrorDetails(
@@ -639,13 +672,13 @@ def _check_address(address: str) -> str:
         raise ImportError("addresses need the package email-validator; install it") from e
 
 
-def _is_address(text: str) -> bool:
+def _address_in(text: str) -> Optional[str]:
     if "@" not in text or "<" in text:
-        return False
+        return None
     try:
-        return bool(_check_address(text))
+        return _check_address(text)
     except ValueError:
-        return False
+        return None
 
 
 def _spell(value: object, true: str, false: str) -> str:
@@ -675,6 +708,8 @@ def _authenticate(client: smtplib.SMTP, user: str, password: str) -> None:
     plain = _base64(f"\0{user}\0{password}")
     if "PLAIN" in offered:
         code, reply = client.docmd("AUTH", f"PLAIN {plain}")
+        if code == 334:  # noqa: PLR2004 - RFC 4954 section 4: a relay that wants it by itself
+            code, reply = client.docmd(plain)
     elif "LOGIN" in offered:
         code, reply = _dialogue(client, "LOGIN", lambda _: user, lambda _: password)
     elif "CRAM-MD5" in offered:
@@ -703,8 +738,13 @@ def _cram(user: str, password: str, challenge: str) -> str:
     """Answer a challenge as RFC 2195 section 2 says."""
     import base64  # noqa: PLC0415 - paid only where it is needed
     import hmac  # noqa: PLC0415 - as above
+    import smtplib  # noqa: PLC0415 - as above
 
-    digest = hmac.new(password.encode(), base64.b64decode(challenge), "md5")
+    try:
+        asked = base64.b64decode(challenge)
+    except ValueError:
+        raise smtplib.SMTPException("the relay's challenge for CRAM-MD5 is not base64") from None
+    digest = hmac.new(password.encode(), asked, "md5")
     return f"{user} {digest.hexdigest()}"
 
 
@@ -714,17 +754,26 @@ def _base64(text: str) -> str:
     return base64.b64encode(text.encode()).decode()
 
 
+# What pydantic reads as true.
+_TRUE = frozenset({"1", "on", "t", "true", "y", "yes"})
+
+
 class SmtpDataAvailableEvent(ops.RelationEvent):
-    """A relation carries a relay that can be read now, or one that changed."""
+    """A relation carries a relay that can be read now, or one that changed.
+
+    The properties read the relation when they are asked. Where an event was deferred, its relay
+    may be gone by then, and `host` empty; the other required ones raise an error then. Call
+    `SmtpRequires.read` there.
+    """
 
     @property
     def _data(self) -> Mapping[str, str]:
-        return self.relation.data[self.relation.app]
+        return self.relation.data[self.relation.app] if self.relation.app else {}
 
     @property
     def host(self) -> str:
         """Host name or IP address of the relay."""
-        return self._data["host"]
+        return self._data.get("host", "")
 
     @property
     def port(self) -> int:
@@ -765,7 +814,7 @@ class SmtpDataAvailableEvent(ops.RelationEvent):
     @property
     def skip_ssl_verify(self) -> bool:
         """Whether to skip the verification of certificates."""
-        return self._data.get("skip_ssl_verify", "").strip().lower() == "true"
+        return self._data.get("skip_ssl_verify", "").lower() in _TRUE
 
     @property
     def smtp_sender(self) -> Optional[str]:
@@ -874,6 +923,7 @@ class SmtpRequires(ops.Object):
     secret-changed for the relation's secret. What could not be read then is read again at
     update-status, config-changed, secret-changed and leader-elected. A newer revision of the
     secret is noticed at update-status too, because Juju does not tell of each across models.
+    What an older revision of this library announced is taken note of at upgrade-charm.
     `smtp_data_removed` comes once, after the relation is broken or its data withdrawn. For this
     the unit's stored state keeps, per relation, whether data is pending and a salted digest of
     what was last announced.
@@ -902,6 +952,7 @@ class SmtpRequires(ops.Object):
         self.framework.observe(relation.relation_broken, self._on_relation_broken)
         self.framework.observe(charm.on.secret_changed, self._on_secret_changed)
         self.framework.observe(charm.on.update_status, self._on_update_status)
+        self.framework.observe(charm.on.upgrade_charm, self._on_upgrade_charm)
         for event in (charm.on.config_changed, charm.on.leader_elected):
             self.framework.observe(event, self._on_retry)
 
@@ -943,7 +994,9 @@ class SmtpRequires(ops.Object):
         return _model()(**cast("Any", databag))
 
     def read(self, relation: Optional[ops.Relation] = None) -> SmtpReading:
-        """Read a relay, or learn why there is none; it never raises.
+        """Read a relay, or learn why there is none.
+
+        It never raises, whatever was published; only where Juju itself does not answer, ops does.
 
         Args:
             relation: A relation of this endpoint; without it, the one nearest to a relay is read,
@@ -952,7 +1005,7 @@ class SmtpRequires(ops.Object):
         Returns:
             The relay, with the password looked up, or the reason.
         """
-        if relation is not None and relation.id not in self._broken:
+        if relation is not None and self._is_active(relation):
             return self._read(relation)
         nothing = SmtpReading(
             SmtpState.NO_RELATION,
@@ -962,14 +1015,19 @@ class SmtpRequires(ops.Object):
         return max(readings, key=_nearness, default=nothing)
 
     def read_all(self) -> List[SmtpReading]:
-        """Read every relation of the endpoint, the oldest first; it never raises."""
+        """Read every relation of the endpoint, the oldest first; it raises as `read` does."""
         return [self._read(relation) for relation in self._relations()]
 
     def _relations(self) -> List[ops.Relation]:
         relations = self.model.relations[self.relation_name]
-        # In relation-broken, the data of the relation can be read still, and is no longer valid.
-        active = [r for r in relations if getattr(r, "active", True) and r.id not in self._broken]
-        return sorted(active, key=lambda relation: relation.id)
+        return sorted(filter(self._is_active, relations), key=lambda relation: relation.id)
+
+    def _is_active(self, relation: ops.Relation) -> bool:
+        """Tell whether a relation's data counts: in relation-broken it can be read, and is void.
+
+        `ops.Relation.active` came with ops 2.10.
+        """
+        return getattr(relation, "active", True) and relation.id not in self._broken
 
     def _read(self, relation: ops.Relation) -> SmtpReading:
         try:
@@ -994,10 +1052,11 @@ class SmtpRequires(ops.Object):
         try:
             secret = self.model.get_secret(id=password_id)
             return secret.get_content(refresh=True)["password"]
-        except ops.ModelError as e:
-            raise SecretError(f"cannot read the secret {password_id}") from e
+        except (ops.ModelError, OSError) as e:
+            # Juju 2.9 gives no hook a command to read secrets with, which is an OSError.
+            raise SecretError(f"cannot read the secret {_shown(password_id)}") from e
         except KeyError:
-            raise SecretError(f"the secret {password_id} has no key 'password'") from None
+            raise SecretError(f"the secret {_shown(password_id)} has no key 'password'") from None
 
     def _on_relation_changed(self, event: ops.RelationChangedEvent) -> None:
         self._look(event.relation, event.unit, told=True)
@@ -1015,6 +1074,11 @@ class SmtpRequires(ops.Object):
             told = self._secret_uri_equal(changed, password_id)
             if told or relation.id in self._pending():
                 self._look(relation, told=told)
+
+    def _on_upgrade_charm(self, _: ops.EventBase) -> None:
+        for relation in self._relations():
+            if relation.id not in self._announced():
+                self._look(relation)
 
     def _on_update_status(self, _: ops.EventBase) -> None:
         for relation in self._relations():
@@ -1132,6 +1196,14 @@ def _split_secret_uri(uri: str) -> Tuple[str, str]:
     return model, secret_id
 
 
+def _shown(password_id: str) -> str:
+    """Return what may be shown of it: a provider may have put the password itself there."""
+    import re  # noqa: PLC0415 - paid only where it is needed
+
+    uri = r"(secret:)?(//)?([0-9a-f-]{36}/)?[0-9a-v]{20}"
+    return password_id if re.fullmatch(uri, password_id) else "behind password_id"
+
+
 def _invalid(relation: ops.Relation, error: Exception) -> SmtpReading:
     """Name the fields that were refused, without their values."""
     errors: List[Dict[str, Any]] = getattr(error, "errors", list)()
@@ -1171,7 +1243,8 @@ class SmtpProvides(ops.Object):
         """Write one relay into every relation of the endpoint, where it differs.
 
         Args:
-            relation_data: The databag, as `encode_relation_data` returns it.
+            relation_data: The databag, as `encode_relation_data` returns it; an empty one
+                withdraws what was published.
             secret: The secret that `password_id` names; it is granted to the applications whose
                 databag does not name it yet.
 
@@ -1188,7 +1261,7 @@ class SmtpProvides(ops.Object):
             for relation in self.model.relations[self.relation_name]
             if self._write(relation, relation_data, secret)
         ]
-        if written:
+        if written and relation_data:
             _warn_if_insecure(relation_data["auth_type"], relation_data["transport_security"])
         return bool(written)
 
@@ -1223,7 +1296,7 @@ class SmtpProvides(ops.Object):
         if not changes:
             return False
         # A databag that names the secret has its grant, which came with it in one hook.
-        if secret and "password_id" in changes:
+        if secret and changes.get("password_id"):
             secret.grant(relation)
         databag.update(changes)
         return True
