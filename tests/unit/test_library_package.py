@@ -45,6 +45,10 @@ relation, secret = smtp_charmlib.testing.relay(domain="example.com", password="p
 run("smtp", relation, secrets=[secret])
 run("smtp", relation)
 run("smtp-legacy", smtp_charmlib.testing.relay_legacy(port=25, password="pw"))
+try:
+    smtp_charmlib.testing.relay(hots="smtp.example.com")
+except TypeError as e:
+    print(e)
 """
 
 
@@ -82,13 +86,17 @@ def test_the_folder_has_a_link_to_the_file() -> None:
     assert link.resolve() == ROOT / "lib/charms/smtp_integrator/v0/smtp.py"
 
 
-def test_the_sdist_has_the_file_itself(built: pathlib.Path) -> None:
+def test_the_sdist_has_the_files_themselves(built: pathlib.Path) -> None:
     with tarfile.open(built / f"smtp_charmlib-{version()}.tar.gz") as archive:
-        member = archive.getmember(f"smtp_charmlib-{version()}/src/smtp_charmlib/__init__.py")
-        assert member.isreg()
-        content = archive.extractfile(member)
-        assert content
-        assert content.read() == LIBRARY
+        for name, original in (
+            ("src/smtp_charmlib/__init__.py", LIBRARY),
+            ("LICENSE", (ROOT / "LICENSE").read_bytes()),
+        ):
+            member = archive.getmember(f"smtp_charmlib-{version()}/{name}")
+            assert member.isreg()
+            content = archive.extractfile(member)
+            assert content
+            assert content.read() == original
 
 
 @pytest.mark.parametrize("folder", ["direct", "."])
@@ -111,6 +119,13 @@ def test_a_wheel_has_the_file_and_the_types(built: pathlib.Path, folder: str) ->
         "ops<4,>=2.2",
         "ops[testing]>=2.17; extra == 'testing'",
     ]
+
+
+def test_a_wheel_built_from_the_sdist_has_the_licence(built: pathlib.Path) -> None:
+    [wheel] = built.glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        licence = archive.read(f"smtp_charmlib-{version()}.dist-info/licenses/LICENSE")
+    assert licence == (ROOT / "LICENSE").read_bytes()
 
 
 def test_an_editable_install_reads_the_file(tmp_path: pathlib.Path) -> None:
@@ -145,4 +160,5 @@ def test_its_relation_and_secret_serve_the_tests_of_a_requirer(built: pathlib.Pa
         "waiting",
         "smtp.example.com 25 pw None",
         "active",
+        "SmtpRelationData has no field 'hots'",
     ]

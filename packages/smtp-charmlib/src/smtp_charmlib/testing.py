@@ -40,6 +40,9 @@ def relay(
     Returns:
         The relation and the secret, for `testing.State(relations=..., secrets=...)`. Leave the
         secret out to have it not granted.
+
+    Raises:
+        TypeError: If one of `fields` is no field of `SmtpRelationData`.
     """
     secret = testing.Secret({"password": password})
     databag = _databag({"password_id": secret.id, **fields})
@@ -66,5 +69,8 @@ def _databag(fields: dict[str, object]) -> dict[str, str]:
         "auth_type": smtp.AuthType.PLAIN,
         "transport_security": smtp.TransportSecurity.STARTTLS,
     }
+    unknown = fields.keys() - smtp.SmtpRelationData.__annotations__.keys()
+    if unknown:
+        raise TypeError(f"SmtpRelationData has no field {sorted(unknown)[0]!r}")
     values.update(fields)
     return smtp.SmtpRelationData(**values).to_relation_data()
