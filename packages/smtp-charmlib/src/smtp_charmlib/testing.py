@@ -71,6 +71,6 @@ def _databag(fields: dict[str, object]) -> dict[str, str]:
     }
     unknown = fields.keys() - smtp.SmtpRelationData.__annotations__.keys()
     if unknown:
-        raise TypeError(f"SmtpRelationData has no field {sorted(unknown)[0]!r}")
+        raise TypeError(f"SmtpRelationData has no field {min(unknown)!r}")
     values.update(fields)
     return smtp.SmtpRelationData(**values).to_relation_data()
