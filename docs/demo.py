@@ -53,12 +53,14 @@ def localjuju(folder: pathlib.Path) -> Generator[None]:
     """Put localjuju's `juju` on the PATH while the demo runs, and leave nothing behind."""
     os.environ["PATH"] = f"{ROOT / 'localjuju' / 'bin'}{os.pathsep}{os.environ['PATH']}"
     os.environ["LOCALJUJU_DATA"] = str(folder / "localjuju")
+    # The python3 of the PATH may lack what localjuju and the packed charms need.
+    os.environ["LOCALJUJU_PYTHON"] = sys.executable
     try:
         yield
     finally:
         subprocess.run(
             ["juju", "kill-controller", "--no-prompt", "localjuju"],
-            check=True,
+            check=False,
             capture_output=True,
         )
 
@@ -66,9 +68,7 @@ def localjuju(folder: pathlib.Path) -> Generator[None]:
 def deploy_relay(folder: pathlib.Path) -> list[str]:
     """Deploy a mail catcher that demands STARTTLS and AUTH; return the options that reach it."""
     title("A relay: smtp-sink, with STARTTLS, AUTH, and a certificate of its own CA")
-    password_file = folder / "password"
-    password_file.touch(mode=0o600)
-    password_file.write_text(PASSWORD)
+    password_file = write_password(folder / "password", PASSWORD)
     juju("add-model", "demo")
     login = juju("add-secret", "sink-login", f"password#file={password_file}").strip()
     juju("deploy", "./build/localjuju/smtp-sink.charm", "sink")
@@ -95,20 +95,37 @@ def deploy_relay(folder: pathlib.Path) -> list[str]:
 def deploy_integrator(folder: pathlib.Path, relay_options: list[str]) -> None:
     """Deploy the integrator and enter the relay, as an operator does: a wrong password first."""
     title("The integrator: enter the relay once")
-    password_file = folder / "password"
-    password_file.write_text("wrong-password")
-    secret = juju("add-secret", "relay-password", f"password#file={password_file}").strip()
+    wrong = write_password(folder / "wrong-password", "not-the-password")
+    secret = juju("add-secret", "relay-password", f"password#file={wrong}").strip()
     juju("deploy", "./build/localjuju/smtp-integrator.charm")
     juju("grant-secret", "relay-password", "smtp-integrator")
     juju("config", "smtp-integrator", *relay_options, f"password_secret={secret}")
     wait()
     title("Does it work? The password is wrong, so this fails, as it should")
-    juju("run", "smtp-integrator/leader", "check-relay", succeeds=False)
+    check_relay(works=False)
     title("The right password, and does it work now?")
-    password_file.write_text(PASSWORD)
-    juju("update-secret", "relay-password", f"password#file={password_file}")
+    juju("update-secret", "relay-password", f"password#file={folder / 'password'}")
     wait()
-    juju("run", "smtp-integrator/leader", "check-relay")
+    check_relay(works=True)
+
+
+def write_password(path: pathlib.Path, password: str) -> pathlib.Path:
+    """Write a file that nobody else can read."""
+    path.touch(mode=0o600)
+    path.write_text(password)
+    return path
+
+
+def check_relay(*, works: bool) -> None:
+    """Run the action, and show the part of its results that is for people."""
+    print("$ juju run smtp-integrator/leader check-relay  # in part", flush=True)
+    try:
+        task = jubilant.Juju().run("smtp-integrator/leader", "check-relay")
+    except jubilant.TaskError as e:
+        task = e.task
+    print(task.results["report"], flush=True)
+    if task.success is not works:
+        raise OSError(f"check-relay: {task.status} {task.message}")
 
 
 def deploy_requirer() -> None:
@@ -137,21 +154,19 @@ def title(step: str) -> None:
     print(f"\n== {step}", flush=True)
 
 
-def juju(*args: str, succeeds: bool = True) -> str:
+def juju(*args: str) -> str:
     """Type one line, show what it prints, and return that.
 
     Args:
         args: The line's words, without `juju`.
-        succeeds: Whether the line is to succeed, or to fail.
 
     Raises:
-        subprocess.CalledProcessError: If it does not do so.
+        subprocess.CalledProcessError: If the line fails.
     """
     print("$ juju", *(shlex.quote(arg) for arg in args), flush=True)
     process = subprocess.run(["juju", *args], stdout=subprocess.PIPE, text=True, check=False)
     print(process.stdout, end="", flush=True)
-    if (process.returncode == 0) is not succeeds:
-        raise subprocess.CalledProcessError(process.returncode, process.args)
+    process.check_returncode()
     return process.stdout
 
 

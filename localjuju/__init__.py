@@ -11,7 +11,8 @@ package's ``bin`` folder speaks enough of Juju's command line that Jubilant driv
     juju.cli("kill-controller", "--no-prompt", "localjuju", include_model=False)
 
 Two environment variables matter: ``LOCALJUJU_DATA`` names the controller directory, one controller
-each, and ``LOCALJUJU_PYTHON`` the Python to run with, which needs PyYAML.
+each, and ``LOCALJUJU_PYTHON`` the Python to run with, which needs PyYAML and
+jsonschema.
 
 What no controller gives stands beside it. `hook_log` reads what each hook did. In the model's
 configuration, ``localjuju-seed`` shuffles the turns of units (see `agent`), ``localjuju-faults``

@@ -104,8 +104,10 @@ def _explain(log: str) -> None:
     with open(log) as lines:  # noqa: PTH123
         text = lines.read()
     sys.stderr.write(f"{text}ERROR the controller did not start with {sys.executable}")
-    if "No module named 'yaml'" in text:
-        sys.stderr.write(": install PyYAML for it, or name another Python in LOCALJUJU_PYTHON")
+    if "No module named" in text:
+        sys.stderr.write(
+            ": install PyYAML and jsonschema for it, or name another Python in LOCALJUJU_PYTHON"
+        )
     sys.stderr.write("\n")
 
 

@@ -6,6 +6,7 @@ import os
 import pathlib
 import shutil
 import subprocess
+import sys
 import tempfile
 from typing import TYPE_CHECKING
 
@@ -43,6 +44,8 @@ def controller(pytestconfig: pytest.Config) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PATH", f"{juju.parent}{os.pathsep}{os.environ['PATH']}")
         patch.setenv("LOCALJUJU_DATA", data)
+        # The python3 of the PATH may lack what localjuju and the packed charms need.
+        patch.setenv("LOCALJUJU_PYTHON", os.environ.get("LOCALJUJU_PYTHON", sys.executable))
         try:
             yield
         finally:

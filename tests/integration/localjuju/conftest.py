@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from typing import TYPE_CHECKING
 
@@ -16,13 +15,10 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def localjuju(controller: None) -> Iterator[None]:
+def localjuju(controller: None) -> None:
     """Start the controller in the folder that the session has for it, whoever else uses it."""
     assert controller is None
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("LOCALJUJU_PYTHON", os.environ.get("LOCALJUJU_PYTHON", sys.executable))
-        jubilant.Juju(cli_binary=JUJU).bootstrap("localhost", "localjuju")
-        yield
+    jubilant.Juju(cli_binary=JUJU).bootstrap("localhost", "localjuju")
 
 
 @pytest.fixture
