@@ -20,6 +20,7 @@ import datetime as dt
 import enum
 import hmac
 import ipaddress
+import itertools
 import pathlib
 import re
 import socket
@@ -39,6 +40,10 @@ Resolver = Callable[..., Sequence[tuple[int, int, int, str, tuple[Any, ...]]]]
 _MAX_PORT = 65535
 _MAX_REPLY = 64 * 1024
 _MAX_QUOTE = 300
+# As many characters of base64 as tell four octets of what they encode.
+_PIECE = 6
+# Seconds in which a port that speaks TLS answers to its beginning.
+_LOOK = 1.0
 _CRLF = b"\r\n"
 _SPECIAL = re.compile(r"[\s<>\x00-\x1f\x7f]")
 
@@ -165,6 +170,12 @@ class Kind(enum.Enum):
         "tls_ca_chain unusable",
         "tls_ca_chain is not PEM of certificates.",
         "Set tls_ca_chain from a file with the CA's certificate in PEM.",
+    )
+    CA_CHAIN_INCOMPLETE = (
+        _UNAVAILABLE,
+        "tls_ca_chain incomplete",
+        "tls_ca_chain holds a CA of the relay's certificate, but not the one above that CA.",
+        "Add the CA's own issuers to tls_ca_chain, up to the one that signed itself.",
     )
     CERTIFICATE_NAME = (
         _UNAVAILABLE,
@@ -608,7 +619,8 @@ def check(  # noqa: PLR0913 - each has a default and a name
         sender: Address to try as the envelope's sender; the empty one if there are recipients.
         recipients: Addresses to try as the envelope's recipients.
         timeout: Limit for the whole, in seconds.
-        stage_timeout: Limit for each stage, in seconds; half of `timeout` by default.
+        stage_timeout: Limit for each stage, in seconds; half of `timeout` by default, but for a
+            banner that is slow to come and for AUTH, which get all that is left.
         attempt_auth: Whether to try AUTH, where `target` wants it. If not, the envelope is left
             out too, because its refusal would mean nothing.
         resolver: Looks up addresses, as `socket.getaddrinfo` does.
@@ -619,7 +631,7 @@ def check(  # noqa: PLR0913 - each has a default and a name
     Raises:
         ValueError: If an address cannot stand in an envelope.
     """
-    run = _Run(target, _Clock(timeout, stage_timeout or timeout / 2))
+    run = _Run(target, _Clock(timeout, stage_timeout))
     envelope = _Envelope(sender, tuple(recipients))
     with contextlib.closing(run):
         with contextlib.suppress(_StopError):
@@ -649,7 +661,7 @@ def send(  # noqa: PLR0913 - each has a default and a name
         recipients: Addresses of the envelope, one at least.
         sender: Address of the envelope; the empty one by default.
         timeout: Limit for the whole, in seconds.
-        stage_timeout: Limit for each stage, in seconds; half of `timeout` by default.
+        stage_timeout: Limit for each stage, in seconds, as for `check`.
         resolver: Looks up addresses, as `socket.getaddrinfo` does.
 
     Returns:
@@ -660,22 +672,27 @@ def send(  # noqa: PLR0913 - each has a default and a name
     """
     if not recipients:
         raise ValueError("recipients: one at least is needed")
-    run = _Run(target, _Clock(timeout, stage_timeout or timeout / 2))
+    run = _Run(target, _Clock(timeout, stage_timeout))
     envelope = _Envelope(sender, tuple(recipients))
     with contextlib.closing(run):
         with contextlib.suppress(_StopError):
             run.reach(resolver)
             run.authenticate(attempt=True)
-            run.send_message(envelope, _wire_format(message))
+            run.send_message(envelope, _wire_format(message, utf8=not envelope.is_ascii))
         run.finish()
     report = run.report()
     queue_id = _queue_id(run.answer) if report.works else None
     return SendReport(report, run.answer, queue_id, run.refused)
 
 
-def _wire_format(message: email.message.EmailMessage) -> bytes:
-    """Return the message as DATA carries it: seven bits, and dots doubled (RFC 5321 4.5.2)."""
-    policy = message.policy.clone(linesep="\r\n", cte_type="7bit")
+def _wire_format(message: email.message.EmailMessage, *, utf8: bool) -> bytes:
+    """Return the message as DATA carries it: dots doubled (RFC 5321 section 4.5.2).
+
+    It is in seven bits, but for its headers where `utf8` says that addresses need SMTPUTF8
+    (RFC 6532 section 3).
+    """
+    policy: Any = message.policy
+    policy = policy.clone(linesep="\r\n", cte_type="7bit", utf8=utf8)
     content = message.as_bytes(policy=policy)
     if not content.endswith(_CRLF):
         content += _CRLF
@@ -708,26 +725,32 @@ class _Envelope:
                 raise ValueError("an address has blanks, angle brackets or controls in it")
 
     @property
+    def is_ascii(self) -> bool:
+        return "".join((self.sender or "", *self.recipients)).isascii()
+
+    @property
     def parameters(self) -> str:
         """What MAIL FROM needs for these addresses (RFC 6531)."""
-        return "" if "".join((self.sender or "", *self.recipients)).isascii() else " SMTPUTF8"
+        return "" if self.is_ascii else " SMTPUTF8"
 
 
 class _Clock:
     """Two limits: one for the whole, one for the stage that runs."""
 
-    def __init__(self, whole: float, stage: float) -> None:
+    def __init__(self, whole: float, stage: float | None) -> None:
         self._end = time.monotonic() + whole
-        self._stage = stage
+        self._stage = whole / 2 if stage is None else stage
+        self._is_demanded = stage is not None
         self.begin_stage()
 
     def begin_stage(self) -> None:
         self.began = time.monotonic()
-        self.extend_stage()
+        self._stage_end = min(self._end, self.began + self._stage)
 
     def extend_stage(self) -> None:
-        """Grant the stage its limit once more, within that of the whole."""
-        self._stage_end = min(self._end, time.monotonic() + self._stage)
+        """Grant the stage all that is left, or its limit once more where that was demanded."""
+        once_more = min(self._end, time.monotonic() + self._stage)
+        self._stage_end = once_more if self._is_demanded else self._end
 
     @property
     def limit(self) -> float:
@@ -750,20 +773,42 @@ class _Quoter:
     """Makes what the relay sends fit to be read: visible, short, and without the password."""
 
     def __init__(self, target: Target) -> None:
-        password = (target.password or "").encode(errors="surrogatepass")
-        plain = _plain_response(target)
-        encoded = [base64.b64encode(secret).decode() for secret in (password, plain)]
-        secrets = [target.password or "", *encoded, *(text.rstrip("=") for text in encoded)]
-        longest_first = sorted(filter(None, secrets), key=len, reverse=True)
-        self._secrets = "|".join(re.escape(secret) for secret in longest_first)
-        if not target.password:
-            self._secrets = ""
+        self._pieces: set[str] = set()
+        if target.password:
+            password = target.password.encode(errors="surrogatepass")
+            encoded = (_base64(password), _base64(_plain_response(target)))
+            pieces = {piece for text in encoded for piece in _pieces(text.rstrip("="))}
+            # A password of blanks alone is no piece: there is nothing to see of it.
+            self._pieces = {_squeezed(piece) for piece in (*pieces, target.password)} - {""}
 
     def __call__(self, text: str) -> str:
-        if self._secrets:
-            text = re.sub(self._secrets, "[hidden]", text)
-        visible = "".join(c if c.isprintable() else _escape(c) for c in text.strip())
+        text = _hide(text, self._pieces).strip()
+        visible = "".join(c if c.isprintable() else _escape(c) for c in text)
         return visible if len(visible) <= _MAX_QUOTE else f"{visible[:_MAX_QUOTE]}…"
+
+
+def _pieces(text: str) -> list[str]:
+    """Return the pieces by which a text is known: relays cut short what they repeat."""
+    ends = range(_PIECE, max(_PIECE, len(text)) + 1)
+    return [text[end - _PIECE : end] for end in ends]
+
+
+def _squeezed(text: str) -> str:
+    """Drop what relays change where they repeat a text: blanks where they fold it, and case."""
+    return "".join(character.lower()[0] for character in text if not character.isspace())
+
+
+def _hide(text: str, pieces: set[str]) -> str:
+    places = [place for place, character in enumerate(text) if not character.isspace()]
+    squeezed = _squeezed(text)
+    hidden: set[int] = set()
+    for piece in pieces:
+        start = squeezed.find(piece)
+        while start >= 0:
+            hidden.update(range(places[start], places[start + len(piece) - 1] + 1))
+            start = squeezed.find(piece, start + 1)
+    runs = itertools.groupby(range(len(text)), hidden.__contains__)
+    return "".join("[hidden]" if known else "".join(text[i] for i in run) for known, run in runs)
 
 
 def _text(data: bytes) -> str:
@@ -981,10 +1026,12 @@ class _Run:
             record.facts["chosen"] = mechanism
             if not self._the_connection.is_encrypted and mechanism != "CRAM-MD5":
                 record.warnings.append(self._diagnose(Kind.AUTH_IN_CLEAR))
+            # Relays hold a refusal back for seconds, and whoever does not wait for it tries again.
+            self._clock.extend_stage()
             reply = _attempt_auth(self._the_connection, mechanism, self._target)
             record.facts["answer"] = reply.quoted
             if not reply.is_positive:
-                raise self._failed(_auth_kind(reply), reply.quoted)
+                raise self._failed(self._fit(_auth_kind(reply)), reply.quoted)
 
     def try_envelope(self, envelope: _Envelope, *, attempted: bool) -> None:
         """Name the sender and the recipients, and take them back."""
@@ -1004,6 +1051,8 @@ class _Run:
             self._offer_envelope(record, envelope, parameters=size, partly=True)
             connection = self._the_connection
             reply = connection.command("DATA")
+            if reply.is_positive:
+                raise self._failed(Kind.PROTOCOL, reply.quoted)
             if reply.code == 354:  # noqa: PLR2004 - RFC 5321 section 4.1.1.4
                 connection.send(content + b"." + _CRLF)
                 reply = connection.reply()
@@ -1075,8 +1124,11 @@ class _Run:
         """Try every address, and keep the connection to the first that works."""
         results: dict[_Address, OSError | None] = {}
         for number, address in enumerate(addresses):
-            share = self._clock.remaining() / (len(addresses) - number)
-            connection, results[address] = self._try_address(address, share)
+            seconds = self._share(len(addresses) - number)
+            if not seconds:
+                record.facts[f"address-{number + 1}"] = f"{address}: not tried"
+                continue
+            connection, results[address] = self._try_address(address, seconds)
             record.facts[f"address-{number + 1}"] = f"{address}: {_outcome(results[address])}"
             if connection and self._connection is None:
                 self._connection, self._address = connection, address
@@ -1093,6 +1145,14 @@ class _Run:
             record.warnings.append(warning)
         return self._connection
 
+    def _share(self, addresses: int) -> float:
+        """Return an address's share of the time: where there are many, a second at least."""
+        try:
+            remaining = self._clock.remaining()
+        except TimeoutError:
+            return 0.0
+        return max(remaining / addresses, min(1.0, remaining / 2))
+
     def _try_address(
         self, address: _Address, seconds: float
     ) -> tuple[_Connection | None, OSError | None]:
@@ -1103,11 +1163,7 @@ class _Run:
 
     def _read_banner(self, record: _Record, connection: _Connection) -> None:
         try:
-            reply = connection.reply()
-        except TimeoutError:
-            if connection.has_begun:
-                raise
-            raise self._silence(connection) from None
+            reply = self._first_reply(connection)
         except _NotSmtpError as e:
             raise self._failed(Kind.NOT_SMTP, str(e)) from None
         record.facts["banner"] = reply.quoted
@@ -1118,23 +1174,40 @@ class _Run:
         if reply.code != 220:  # noqa: PLR2004 - RFC 5321 section 4.3.2
             raise self._failed(Kind.NOT_SMTP, reply.quoted)
 
-    def _silence(self, connection: _Connection) -> _FailedError:
-        """Say why a relay sends no banner: offer TLS and look at the answer."""
-        if connection.is_encrypted:
-            return self._failed(Kind.SILENT)
+    def _first_reply(self, connection: _Connection) -> _Reply:
+        """Return the banner, for which a relay that is slow on purpose gets all of the time."""
+        try:
+            return connection.reply()
+        except TimeoutError:
+            if connection.has_begun:
+                raise
+        if not connection.is_encrypted:
+            self._look_for_tls()
         self._clock.extend_stage()
         try:
-            connection.send(_client_hello(self._target.host))
-            answer = connection.receive()
+            return connection.reply()
+        except TimeoutError:
+            if connection.has_begun:
+                raise
+            raise self._failed(Kind.SILENT) from None
+
+    def _look_for_tls(self) -> None:
+        """Offer TLS on another connection: a relay hangs up on who speaks before its banner."""
+        assert self._address is not None  # noqa: S101 - the stage connect came before
+        clock = _Clock(_LOOK, _LOOK)
+        try:
+            sock = self._address.connect(_LOOK)
+            with contextlib.closing(_Connection(sock, clock, self._quote)) as other:
+                other.send(_client_hello(self._target.host))
+                answer = other.receive()
         except OSError:
-            return self._failed(Kind.SILENT)
+            return
         # A record of TLS begins with its type, 21 or 22, and 3 (RFC 8446 section 5.1).
         if answer[:2] in {b"\x15\x03", b"\x16\x03"}:
-            return self._failed(Kind.CLEAR_ON_TLS_PORT)
+            raise self._failed(Kind.CLEAR_ON_TLS_PORT)
         text = _text(answer).partition("\n")[0]
-        if re.match(r"[245]\d\d[ -]", text):
-            return self._failed(Kind.TIMEOUT, self._quote(text))
-        return self._failed(Kind.NOT_SMTP, self._quote(text))
+        if not re.match(r"[245]\d\d[ -]", text):
+            raise self._failed(Kind.NOT_SMTP, self._quote(text))
 
     def _say_ehlo(self, record: _Record) -> None:
         name = self._ehlo_name = self._target.ehlo_name or _own_name(self._the_connection.socket)
@@ -1142,8 +1215,10 @@ class _Run:
         if reply.code in {500, 502, 504, 550}:
             record.facts["ehlo"] = reply.quoted
             reply = self._the_connection.command(f"HELO {name}")
-        if reply.code == 421:  # noqa: PLR2004 - RFC 5321 section 3.8
+        if reply.is_temporary:
             raise self._failed(Kind.BUSY, reply.quoted)
+        if reply.code == 554:  # noqa: PLR2004 - RFC 5321 section 3.1
+            raise self._failed(Kind.BLOCKED, reply.quoted)
         if not reply.is_positive:
             raise self._failed(Kind.EHLO_REFUSED, reply.quoted, ehlo_name=name)
         self._capabilities = _capabilities(reply)
@@ -1214,10 +1289,13 @@ class _Run:
                 _part(connection)
         self._describe_certificate(record, der)
         facts = record.facts
+        kind = _CERTIFICATE_KINDS.get(error.verify_code, Kind.CERTIFICATE_REFUSED)
+        if error.verify_code == _NO_ISSUER and self._target.tls_ca_chain:
+            kind = Kind.CA_CHAIN_INCOMPLETE
         return self._failed(
-            _CERTIFICATE_KINDS.get(error.verify_code, Kind.CERTIFICATE_REFUSED),
+            kind,
             _verify_error(error),
-            names=facts.get("names") or "no name",
+            names=facts.get("names") or ("no name" if der else "names that could not be read"),
             issuer=facts.get("issuer") or "an unknown issuer",
             not_before=facts.get("not-before") or "an unknown date",
             not_after=facts.get("not-after") or "an unknown date",
@@ -1342,12 +1420,20 @@ class _Run:
         self, record: _Record, kind: Kind, reply: _Reply, *, final: bool, **fields: str
     ) -> None:
         """Fail, or warn where the relay asks to try later and nothing was to be sent."""
-        if reply.code == 530 and self._target.auth_type == "plain":  # noqa: PLR2004
-            kind = Kind.ENVELOPE_REFUSED if kind is Kind.AUTH_REQUIRED else kind
+        kind = self._fit(kind)
         if kind is Kind.GREYLISTED and not final:
             record.warnings.append(self._diagnose(kind, reply.quoted, **fields))
             return
         raise self._failed(kind, reply.quoted, **fields)
+
+    def _fit(self, kind: Kind) -> Kind:
+        """Leave out what is demanded and was done already: its remedy would mislead."""
+        if kind is Kind.AUTH_REQUIRED and self._target.auth_type == "plain":
+            return Kind.ENVELOPE_REFUSED
+        if kind is Kind.TLS_REQUIRED and self._the_connection.is_encrypted:
+            at_auth = self._records[-1].name == "auth"
+            return Kind.AUTH_FAILED if at_auth else Kind.ENVELOPE_REFUSED
+        return kind
 
     def _quit(self, record: _Record, connection: _Connection) -> None:
         try:
@@ -1499,10 +1585,13 @@ def _capabilities(reply: _Reply) -> dict[str, str]:
 def _attempt_auth(connection: _Connection, mechanism: str, target: Target) -> _Reply:
     user = (target.user or "").encode(errors="surrogatepass")
     password = (target.password or "").encode(errors="surrogatepass")
+    plain = _plain_response(target)
+    initial = f" {_base64(plain)}" if mechanism == "PLAIN" else ""
+    reply = connection.command(f"AUTH {mechanism}{initial}")
     if mechanism == "PLAIN":
-        return connection.command(f"AUTH PLAIN {_base64(_plain_response(target))}")
-    reply = connection.command(f"AUTH {mechanism}")
-    if mechanism == "LOGIN":
+        # Some relays want it by itself; it is one attempt still.
+        steps = [plain]
+    elif mechanism == "LOGIN":
         steps = [user, password]
     else:
         steps = [user + b" " + _cram_digest(password, reply).encode()]
@@ -1546,6 +1635,15 @@ def _auth_kind(reply: _Reply) -> Kind:
     return kinds.get(reply.code, Kind.AUTH_TEMPORARY if reply.is_temporary else Kind.AUTH_FAILED)
 
 
+# What relays write where their code tells less: Postfix, Exim, qmail, Exchange and sendmail.
+_NO_RELAYING = re.compile(
+    r"relay(ing)?( access| is)? (denied|not (permitted|allowed)|prohibited)"
+    r"|(unable|not permitted|not allowed) to relay|(cannot|can't|don't|no) relay|rcpthosts"
+)
+_NO_AUTH = re.compile(r"\b(not authenticated|auth\w* (is )?(required|first|command first))")
+_NO_SENDER = re.compile(r"sender (address rejected|verify failed)")
+
+
 def _sender_kind(reply: _Reply) -> Kind:
     general = _envelope_kind(reply)
     return Kind.SENDER_REFUSED if general is Kind.ENVELOPE_REFUSED else general
@@ -1553,18 +1651,25 @@ def _sender_kind(reply: _Reply) -> Kind:
 
 def _recipient_kind(reply: _Reply) -> Kind:
     # Many relays refuse the sender only here (RFC 3463 section 3.2: 5.1.7, 5.1.8).
-    if reply.enhanced in {"5.1.7", "5.1.8"} or "sender address rejected" in reply.text.lower():
+    if reply.enhanced in {"5.1.7", "5.1.8"} or _NO_SENDER.search(reply.text.lower()):
         return Kind.SENDER_REFUSED
+    general = _envelope_kind(reply)
+    if general is Kind.AUTH_REQUIRED:
+        return general
+    if _NO_RELAYING.search(reply.text.lower()):
+        return Kind.RELAY_DENIED
     if reply.code in {551, 554} or (reply.code == 550 and reply.enhanced.startswith("5.7.")):  # noqa: PLR2004
         return Kind.RELAY_DENIED
-    if reply.code in {550, 553}:
-        return Kind.RECIPIENT_UNKNOWN
-    return _envelope_kind(reply)
+    return Kind.RECIPIENT_UNKNOWN if reply.code in {550, 553} else general
 
 
 def _envelope_kind(reply: _Reply) -> Kind:
-    if reply.code == 530:  # noqa: PLR2004 - RFC 3207 section 4, RFC 4954 section 6
-        return Kind.TLS_REQUIRED if "STARTTLS" in reply.text.upper() else Kind.AUTH_REQUIRED
+    text = reply.text.lower()
+    # RFC 3207 section 4, RFC 4954 section 6.
+    if reply.code == 538 or (reply.code == 530 and "starttls" in text):  # noqa: PLR2004
+        return Kind.TLS_REQUIRED
+    if reply.code == 530 or (reply.code // 100 == 5 and _NO_AUTH.search(text)):  # noqa: PLR2004
+        return Kind.AUTH_REQUIRED
     kinds = {
         421: Kind.BUSY,
         450: Kind.GREYLISTED,
@@ -1578,8 +1683,9 @@ def _envelope_kind(reply: _Reply) -> Kind:
 # TLS.
 
 # x509_vfy.h of OpenSSL.
+_NO_ISSUER = 2
 _CERTIFICATE_KINDS = {
-    2: Kind.CERTIFICATE_UNKNOWN_CA,
+    _NO_ISSUER: Kind.CERTIFICATE_UNKNOWN_CA,
     9: Kind.CERTIFICATE_NOT_YET_VALID,
     10: Kind.CERTIFICATE_EXPIRED,
     18: Kind.CERTIFICATE_SELF_SIGNED,

@@ -46,6 +46,7 @@ class Behaviour:
         context: The certificate, for STARTTLS or TLS from the first byte.
         tls: Whether it speaks TLS from the first byte.
         listens_first: Whether it greets only when the client has said something.
+        delays: How many seconds it takes before it answers to a verb.
     """
 
     answers: Mapping[str, str] = dataclasses.field(default_factory=dict[str, str])
@@ -54,6 +55,7 @@ class Behaviour:
     context: ssl.SSLContext | None = None
     tls: bool = False
     listens_first: bool = False
+    delays: Mapping[str, float] = dataclasses.field(default_factory=dict[str, float])
 
 
 class _Ended(Exception):  # noqa: N818 - it never leaves this module
@@ -121,6 +123,12 @@ class Conversation:
 
     def _auth(self) -> None:
         mechanism = self.commands[-1].split(" ", 2)[1]
+        if self._behaviour.answers.get("AUTH", "").startswith("334"):
+            # It wants the response by itself.
+            self._answer("AUTH")
+            self.commands.append(self._line())
+            self._answer("AUTHENTICATED", DEFAULTS["AUTH"])
+            return
         steps = {
             "LOGIN": ["VXNlcm5hbWU6", "UGFzc3dvcmQ6"],
             "CRAM-MD5": [base64.b64encode(b"<1896.697170952@relay.test>").decode()],
@@ -147,6 +155,7 @@ class Conversation:
         answer = self._behaviour.answers.get(verb, default or DEFAULTS.get(verb, "502 what?"))
         if answer in MISBEHAVIOURS:
             self._misbehave(answer)
+        self._ending.wait(self._behaviour.delays.get(verb, 0))
         self._socket.sendall(answer.encode(errors="surrogateescape") + b"\r\n")
 
     def _misbehave(self, how: str) -> None:

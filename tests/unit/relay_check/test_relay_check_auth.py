@@ -11,7 +11,7 @@ import traceback
 
 import checking
 import pytest
-from checking import ACCOUNT, HOST, PASSWORD, Resolver, base64_of, check
+from checking import ACCOUNT, AUTH, HOST, PASSWORD, Resolver, base64_of, check
 from scripted_relay import Behaviour, ScriptedRelay
 
 import relay_check
@@ -166,6 +166,37 @@ def test_password_shows_nowhere(
     text = shown(report, target) + caplog.text
     assert "[hidden]" in text or verb == "EHLO"
     assert [secret for secret in SECRETS if secret in text] == []
+
+
+@pytest.mark.parametrize(
+    "echo",
+    [
+        f"AUTH PLAIN {PLAIN[:30]}...",
+        f"AUTH PLAIN {PLAIN[:18]} {PLAIN[18:]}",
+        f"AUTH PLAIN {PLAIN[:18]}\t{PLAIN[18:]}",
+        f"AUTH PLAIN {PLAIN}".upper(),
+        f"{PASSWORD.upper()} is wrong",
+        base64_of(PASSWORD)[2:],
+    ],
+)
+def test_password_that_a_relay_repeats_in_part_or_changed_is_hidden(echo: str) -> None:
+    behaviour = Behaviour({"AUTH": f"500 5.5.1 unknown: {echo}"}, AUTH)
+    with ScriptedRelay(behaviour) as relay:
+        report = check(relay, **ACCOUNT)
+
+    said = report.summary.partition("unknown: ")[2]
+    assert "[hidden]" in said
+    rest = "".join(said.replace("AUTH PLAIN ", "").replace("[hidden]", "\n").lower().split(" "))
+    secrets = (PLAIN.lower(), base64_of(PASSWORD).lower(), PASSWORD.lower())
+    pieces = [rest[i : i + 6] for i in range(len(rest) - 5)]
+    assert [piece for piece in pieces if any(piece in secret for secret in secrets)] == []
+
+
+def test_what_is_not_the_passwords_is_shown() -> None:
+    with ScriptedRelay(Behaviour({"AUTH": "535 5.7.8 no \x01\x00"}, AUTH)) as relay:
+        report = check(relay, **ACCOUNT)
+
+    assert report.summary == "AUTH refused: 535 5.7.8 no \\x01\\x00"
 
 
 def test_password_shows_in_no_traceback() -> None:

@@ -225,6 +225,23 @@ def test_silent() -> None:
     )
 
 
+@pytest.mark.parametrize("greeting", ["220 relay.test ESMTP", "554 5.7.1 you are on a list"])
+def test_slow_banner_is_waited_for_and_nothing_said_before_it(
+    monkeypatch: pytest.MonkeyPatch, greeting: str
+) -> None:
+    """Relays hold their banner back to find out who speaks too early."""
+    monkeypatch.setattr(relay_check, "_LOOK", 0.1)
+    slow = Behaviour({"BANNER": greeting}, delays={"BANNER": 0.9})
+    with ScriptedRelay(slow) as relay:
+        report = relay_check.check(
+            relay_check.Target(HOST, relay.port), timeout=1.6, resolver=Resolver(relay.host)
+        )
+
+    assert report.works is greeting.startswith("220")
+    assert report.kind in {None, Kind.BLOCKED}
+    assert relay.conversations[0].verbs == (["EHLO", "QUIT"] if report.works else ["QUIT"])
+
+
 def test_banner_554() -> None:
     with ScriptedRelay(Behaviour({"BANNER": "554 5.7.1 you are on a list"})) as relay:
         report = check(relay)
@@ -263,6 +280,18 @@ def test_ehlo_refused() -> None:
         "The relay refuses the name that this machine gives itself, unit.local.",
         "Give this machine a name that the DNS knows, or ask the relay's operator.",
     )
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind"),
+    [("554 5.7.1 blocked using a list", Kind.BLOCKED), ("451 4.7.1 try later", Kind.BUSY)],
+)
+def test_ehlo_that_is_not_refused_for_its_name(answer: str, kind: Kind) -> None:
+    with ScriptedRelay(Behaviour({"EHLO": answer})) as relay:
+        report = check(relay)
+
+    assert report.kind is kind
+    assert diagnosis(report)[0] == "ehlo"
 
 
 def test_relay_that_knows_helo_alone_works() -> None:
@@ -423,7 +452,25 @@ def test_ca_chain_without_its_root(pki: checking.Pki) -> None:
 
     report = check_certificate(pki.context(HOST, issuer=middle), middle.pem)
 
-    assert report.kind is Kind.CERTIFICATE_UNKNOWN_CA
+    assert report.kind is Kind.CA_CHAIN_INCOMPLETE
+    assert diagnosis(report) == (
+        "tls",
+        "tls_ca_chain incomplete: unable to get issuer certificate (code 2)",
+        "tls_ca_chain holds a CA of the relay's certificate, but not the one above that CA.",
+        "Add the CA's own issuers to tls_ca_chain, up to the one that signed itself.",
+    )
+
+
+def test_certificate_name_of_a_relay_that_takes_one_connection(pki: checking.Pki) -> None:
+    once = Behaviour(context=pki.context("other.test"), tls=True)
+    gone = Behaviour({"HANDSHAKE": DROP}, context=pki.good, tls=True)
+    with ScriptedRelay(once, gone) as relay:
+        report = check(relay, transport_security="tls", tls_ca_chain=pki.root.pem)
+
+    assert report.kind is Kind.CERTIFICATE_NAME
+    assert diagnosis(report)[2] == (
+        "The relay's certificate is not for relay.test but for names that could not be read."
+    )
 
 
 def test_certificate_expired(pki: checking.Pki) -> None:
@@ -698,12 +745,63 @@ def test_auth_refused_once(  # noqa: PLR0913, PLR0917 - a row of the table
     assert relay.verbs[-1] == "QUIT"
 
 
+@pytest.mark.parametrize("code", ["530", "538"])
+def test_tls_that_is_there_is_not_asked_for(pki: checking.Pki, code: str) -> None:
+    behaviour = Behaviour(
+        {"AUTH": f"{code} 5.7.0 no", "MAIL": f"{code} STARTTLS first"},
+        AUTH,
+        None,
+        pki.good,
+        tls=True,
+    )
+    target = {"transport_security": "tls", "tls_ca_chain": pki.root.pem}
+    with ScriptedRelay(behaviour) as relay:
+        at_auth = check(relay, **target, **ACCOUNT)
+        at_mail = check(relay, **target, **ADDRESSES)
+
+    assert (at_auth.kind, at_mail.kind) == (Kind.AUTH_FAILED, Kind.ENVELOPE_REFUSED)
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind"), [("235 2.7.0 welcome", None), ("535 5.7.8 no", Kind.AUTH_REFUSED)]
+)
+def test_relay_that_wants_the_response_by_itself(answer: str, kind: Kind | None) -> None:
+    behaviour = Behaviour({"AUTH": "334 ", "AUTHENTICATED": answer}, ("AUTH PLAIN",))
+    with ScriptedRelay(behaviour) as relay:
+        report = check(relay, **ACCOUNT)
+
+    assert report.kind is kind
+    assert relay.verbs.count("AUTH") == 1
+
+
+def test_refusal_of_auth_that_is_held_back_is_waited_for() -> None:
+    """Half of the time is each stage's; who gave up then would try again."""
+    behaviour = Behaviour({"AUTH": "535 5.7.8 no"}, AUTH, delays={"AUTH": 0.8})
+    with ScriptedRelay(behaviour) as relay:
+        report = relay_check.check(
+            relay_check.Target(HOST, relay.port, **ACCOUNT),
+            timeout=1.4,
+            resolver=Resolver(relay.host),
+        )
+
+    assert report.kind is Kind.AUTH_REFUSED
+
+
 # The envelope.
 
 
-@pytest.mark.parametrize("verb", ["MAIL", "RCPT"])
-def test_auth_required(verb: str) -> None:
-    answer = "530 5.7.0 Authentication required"
+@pytest.mark.parametrize(
+    ("verb", "answer"),
+    [
+        ("MAIL", "530 5.7.0 Authentication required"),
+        ("RCPT", "530 5.7.0 Authentication required"),
+        ("MAIL", "503 5.5.4 Error: send AUTH command first"),
+        ("MAIL", "553 authentication is required"),
+        ("MAIL", "550 5.7.1 Client was not authenticated"),
+        ("RCPT", "554 5.7.1 Authentication required"),
+    ],
+)
+def test_auth_required(verb: str, answer: str) -> None:
     with ScriptedRelay(Behaviour({verb: answer})) as relay:
         report = check(relay, **ADDRESSES)
 
@@ -716,8 +814,10 @@ def test_auth_required(verb: str) -> None:
     )
 
 
-def test_starttls_required() -> None:
-    answer = "530 5.7.0 Must issue a STARTTLS command first"
+@pytest.mark.parametrize(
+    "answer", ["530 5.7.0 Must issue a STARTTLS command first", "538 5.7.11 Encryption required"]
+)
+def test_starttls_required(answer: str) -> None:
     with ScriptedRelay(Behaviour({"MAIL": answer})) as relay:
         report = check(relay, **ADDRESSES)
 
@@ -761,6 +861,22 @@ FOR_NOW = ("The relay cannot take this mail now.", LATER)
         ),
         ("RCPT", "554 5.7.1 access denied", Kind.RELAY_DENIED, "relaying denied", RELAYING),
         ("RCPT", "550 5.7.1 unable to relay", Kind.RELAY_DENIED, "relaying denied", RELAYING),
+        (
+            "RCPT",
+            "454 4.7.1 <ops@example.com>: Relay access denied",
+            Kind.RELAY_DENIED,
+            "relaying denied",
+            RELAYING,
+        ),
+        ("RCPT", "550 relay not permitted", Kind.RELAY_DENIED, "relaying denied", RELAYING),
+        (
+            "RCPT",
+            "553 sorry, that domain isn't in my list of allowed rcpthosts (#5.7.1)",
+            Kind.RELAY_DENIED,
+            "relaying denied",
+            RELAYING,
+        ),
+        ("RCPT", "550 Sender verify failed", Kind.SENDER_REFUSED, "sender refused", SENDER),
         ("RCPT", "550 5.1.1 no such user", Kind.RECIPIENT_UNKNOWN, "recipient unknown", UNKNOWN),
         ("RCPT", "550 unknown", Kind.RECIPIENT_UNKNOWN, "recipient unknown", UNKNOWN),
         ("MAIL", "552 5.3.4 too big", Kind.TOO_BIG, "message too big", TOO_BIG),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import ssl
 import threading
+import time
 from typing import Any
 
 import checking
@@ -126,6 +127,39 @@ def test_address_that_hangs_leaves_time_for_the_next() -> None:
         "address-1": "127.0.0.1: no answer",
         "address-2": "127.0.0.2: works",
     }
+
+
+def test_many_addresses_leave_each_a_share_that_a_slow_one_needs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    given: list[float] = []
+
+    def refuse(_: object, seconds: float) -> None:
+        given.append(seconds)
+        raise ConnectionRefusedError
+
+    monkeypatch.setattr(vars(relay_check)["_Address"], "connect", refuse)
+    resolver = Resolver(*(f"127.0.0.{number}" for number in range(1, 17)))
+    report = relay_check.check(relay_check.Target("relay.test", 25), timeout=5, resolver=resolver)
+
+    assert report.kind is Kind.CONNECTION_REFUSED
+    assert len(given) == 16
+    assert all(0.9 < seconds <= 1 for seconds in given[:-2])
+
+
+def test_address_for_which_no_time_is_left_is_not_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    def wait(_: object, seconds: float) -> None:
+        time.sleep(seconds + 0.2)
+        raise TimeoutError
+
+    monkeypatch.setattr(vars(relay_check)["_Address"], "connect", wait)
+    resolver = Resolver("127.0.0.1", "127.0.0.2")
+    report = relay_check.check(
+        relay_check.Target("relay.test", 25), timeout=0.4, resolver=resolver
+    )
+
+    assert report.kind is Kind.CONNECTION_FILTERED
+    assert report.stages[-1].facts["address-2"] == "127.0.0.2: not tried"
 
 
 # Every error of ssl and of sockets is an OSError: the first that fits decides.

@@ -116,6 +116,11 @@ def test_one_recipient_refused() -> None:
         ({"RCPT": "451 later"}, Kind.GREYLISTED, "asked to try later: 451 later"),
         ({"MAIL": "450 later"}, Kind.GREYLISTED, "asked to try later: 450 later"),
         ({"MAIL": "553 not yours"}, Kind.SENDER_REFUSED, "sender refused: 553 not yours"),
+        (
+            {"DATA": "250 2.0.0 Ok: queued as 123456"},
+            Kind.PROTOCOL,
+            "answer is not SMTP's: 250 2.0.0 Ok: queued as 123456",
+        ),
         ({"DATA": "554 no"}, Kind.MESSAGE_REFUSED, "message refused: 554 no"),
         ({"MESSAGE": "550 spam id=4"}, Kind.MESSAGE_REFUSED, "message refused: 550 spam id=4"),
         ({"MESSAGE": "452 full"}, Kind.REFUSED_FOR_NOW, "mail refused for now: 452 full"),
@@ -182,4 +187,21 @@ def test_letters_beyond_ascii_where_the_relay_takes_them() -> None:
         report = send(relay, "bücher@example.com")
 
     assert report.sent
-    assert "MAIL FROM:<app@example.com> SMTPUTF8" in relay.conversations[0].commands
+    [conversation] = relay.conversations
+    assert "MAIL FROM:<app@example.com> SMTPUTF8" in conversation.commands
+
+
+def test_header_with_an_address_beyond_ascii_is_utf_8() -> None:
+    """RFC 2047 section 5 has no encoded word within an address; RFC 6532 has UTF-8."""
+    made = message()
+    made.replace_header("To", "é@bücher.example")
+    with ScriptedRelay(Behaviour(capabilities=("SMTPUTF8",))) as relay:
+        report = relay_check.send(
+            relay_check.Target(HOST, relay.port),
+            made,
+            ["é@bücher.example"],
+            resolver=Resolver(relay.host),
+        )
+
+    assert report.sent
+    assert "To: é@bücher.example\r\n".encode() in relay.conversations[0].message
