@@ -98,4 +98,5 @@ requirements: .venv/synced
 EXPORT := --quiet --frozen --no-dev --no-emit-project --no-hashes --no-annotate --no-header
 
 clean:
-	rm -rf .venv .tox build .pytest_cache .ruff_cache .hypothesis $(REQUIRER)/lib
+	rm -rf .venv .tox build .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(REQUIRER)/lib $(REQUIRER)/pyproject.toml $(REQUIRER)/uv.lock

@@ -133,7 +133,9 @@ class SmtpIntegratorCharm(ops.CharmBase):
         self._reconcile(event)
 
     def _on_secret_remove(self, event: ops.SecretRemoveEvent) -> None:
-        event.remove_revision()
+        # Juju tells the leader; a unit that is it no longer by now has no right to remove it.
+        if self.unit.is_leader():
+            event.remove_revision()
 
     def _on_check_relay_action(self, event: ops.ActionEvent) -> None:
         import relay_actions  # noqa: PLC0415 - as in _health
@@ -161,7 +163,8 @@ class SmtpIntegratorCharm(ops.CharmBase):
             event.fail(str(e))
             return
         if self._relay.check_relay and self.unit.is_leader():
-            self._health.record(self._relay, answer.report)
+            own_addresses = not {"sender", "recipient"} & event.params.keys()
+            self._health.record(self._relay, answer.report, own_addresses=own_addresses)
         event.set_results(answer.results)
         if answer.failure:
             event.fail(answer.failure)

@@ -1,8 +1,8 @@
 """What the operator configured, validated: every rule and its message.
 
 `read` turns the charm's configuration into a `Relay`, or raises `InvalidConfigError` with all that
-is wrong at once. Of rejected values only the port is quoted, because a password ends up in the
-wrong option sooner or later.
+is wrong at once. Of rejected values only the port and a secret's ID are quoted, because a password
+ends up in the wrong option sooner or later.
 """
 
 from __future__ import annotations
@@ -24,7 +24,11 @@ _LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)", re.IGNORECASE)
 _MAX_NAME_LENGTH = 253
 _MAX_PORT = 65535
 # RFC 7468 section 2.
-_PEM_BLOCK = re.compile(r"-----BEGIN ([A-Z0-9 ]+)-----.*?-----END \1-----", re.DOTALL)
+_PEM_BLOCK = re.compile(
+    r"-----BEGIN ([A-Z0-9 ]+)-----(?:(?!-----BEGIN).)*?-----END \1-----", re.DOTALL
+)
+# Juju gets a status as one argument of a command, for which Linux has 128 KiB.
+_MAX_PROBLEMS = 5
 # What pydantic's EmailStr allows around an address in angle brackets: a name, in quotes or bare.
 _WORD, _BLANK = r"[\w.!#$%&'*+\-/=?^`{|}~]+", r"[^\S\r\n]"
 _NAMED_ADDRESS = re.compile(rf'(?:"[^\r\n]+"|{_WORD}(?:{_BLANK}+{_WORD})*)?{_BLANK}*<([^\r\n]+)>')
@@ -296,7 +300,9 @@ def _recipients(inputs: _Inputs) -> tuple[str, ...]:
         except _Problem as e:
             problems.append(str(e))
     if problems:
-        raise _Problem("; ".join(problems))
+        more = len(problems) - _MAX_PROBLEMS
+        shown = problems[:_MAX_PROBLEMS] + ([f"{more} more are wrong too"] if more > 0 else [])
+        raise _Problem("; ".join(shown))
     return tuple(dict.fromkeys(addresses))
 
 

@@ -5,12 +5,23 @@ from __future__ import annotations
 import dataclasses
 import email.message
 import email.utils
+import itertools
+import re
 from typing import TYPE_CHECKING, Any
 
 import relay_check
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import relay
+
+# Linux takes 128 KiB in one argument of a command, and Juju's action-set gets each result as one.
+_MAX_TEXT = 16_000
+_MAX_FACTS = 100
+# What a message's headers can say (RFC 5322 section 3.4.1): root@localhost too, as relays take it.
+_ATOMS = r"[^\s<>()\[\]\\,;:\"@\x00-\x1f\x7f]+"
+_ADDRESS = re.compile(rf"{_ATOMS}@(?:{_ATOMS}|\[[\w.:]+\])")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -95,9 +106,12 @@ def send_test_email(  # noqa: PLR0913 - each has a name
     if not subject.isprintable():
         raise ValueError("subject: must be one line of printable characters")
     recipients = _addresses(recipient)
+    for parameter, addresses in (("sender", [sender]), ("recipient", recipients)):
+        if not all(_ADDRESS.fullmatch(address) for address in addresses):
+            raise ValueError(f"{parameter}: must be an address such as ops@example.com")
     message = email.message.EmailMessage()
     message["Date"] = email.utils.localtime()
-    message["Message-ID"] = email.utils.make_msgid(domain=sender.rpartition("@")[2])
+    message["Message-ID"] = email.utils.make_msgid(domain=_ascii_domain(sender))
     message["From"] = sender
     message["To"] = ", ".join(recipients)
     message["Subject"] = subject
@@ -111,11 +125,21 @@ def send_test_email(  # noqa: PLR0913 - each has a name
     results = _results(configured, sent.report) | {
         "answer": sent.answer,
         "queue-id": sent.queue_id,
-        "refused": "\n".join(f"{address}: {answer}" for address, answer in sent.refused.items()),
+        "refused": _cut(
+            "\n".join(f"{address}: {answer}" for address, answer in sent.refused.items())
+        ),
         "sent": str(sent.sent).lower(),
     }
     present = {key: value for key, value in results.items() if value}
     return Answer(sent.report, present, _failure(sent.report))
+
+
+def _ascii_domain(address: str) -> str:
+    """Return the domain as the DNS has it, for a header that takes no other letters."""
+    try:
+        return address.rpartition("@")[2].encode("idna").decode("ascii")
+    except UnicodeError:
+        raise ValueError("sender: its domain can be no host's name") from None
 
 
 def _addresses(text: str) -> list[str]:
@@ -127,18 +151,30 @@ def _results(configured: relay.Relay, report: relay_check.Report) -> dict[str, A
         stage.name: {
             "outcome": stage.outcome.value,
             "duration-ms": str(stage.duration_ms),
-            **stage.facts,
+            **_within_limits(stage.facts),
         }
         for stage in report.stages
     }
+    host = f"[{configured.host}]" if ":" in configured.host else configured.host
     results = {
-        "relay": f"{configured.host}:{configured.port}",
-        "report": "\n".join(report.lines()),
+        "relay": f"{host}:{configured.port}",
+        "report": _cut("\n".join(report.lines())),
         "stages": stages,
         "summary": report.summary,
         "works": str(report.works).lower(),
     }
     return results | ({"kind": report.kind.code} if report.kind else {})
+
+
+def _within_limits(facts: Mapping[str, str]) -> dict[str, str]:
+    """Leave out what is more than an action's results can hold, and say so."""
+    kept = dict(itertools.islice(facts.items(), _MAX_FACTS))
+    left_out = len(facts) - len(kept)
+    return kept | ({"left-out": f"{left_out} more"} if left_out else {})
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _MAX_TEXT else f"{text[:_MAX_TEXT]}…"
 
 
 def _failure(report: relay_check.Report) -> str:

@@ -2,7 +2,8 @@
 
 For the option `check_relay`: a check runs where the settings or the password changed, and at every
 update-status. Repeated refusals lock an account, so after one AUTH is not tried again until the
-settings or the password change, or someone runs the action.
+settings or the password change, or someone runs the action. A new leader, which does not know what
+the one before it found, tries it once.
 """
 
 from __future__ import annotations
@@ -24,7 +25,17 @@ if TYPE_CHECKING:
 TIMEOUT = 5.0
 """Seconds that a check in a hook may take."""
 
-_AUTH_REFUSED = (relay_check.Kind.AUTH_REFUSED, relay_check.Kind.AUTH_APP_PASSWORD)
+# What AUTH ends with before the relay has the password, and where the relay blames itself. All
+# else may count as a failed login, a dropped connection and silence too.
+_AUTH_NOT_REFUSED = (
+    relay_check.Kind.AUTH_AFTER_TLS,
+    relay_check.Kind.AUTH_NOT_OFFERED,
+    relay_check.Kind.AUTH_NO_MECHANISM,
+    relay_check.Kind.AUTH_TEMPORARY,
+)
+
+
+_WITH_ADDRESSES = ("envelope", "message")
 
 
 class RelayHealth(ops.Object):
@@ -38,7 +49,7 @@ class RelayHealth(ops.Object):
 
     def __init__(self, charm: ops.CharmBase) -> None:
         super().__init__(charm, "relay-health")
-        self._stored.set_default(auth_refused=False, salt="", settings="", summary="")
+        self._stored.set_default(refusal="", salt="", settings="", summary="")
 
     @property
     def summary(self) -> str:
@@ -55,39 +66,48 @@ class RelayHealth(ops.Object):
         is_new = self._stored.settings != self._digest(configured)
         if not is_new and not is_time:
             return
-        attempt_auth = is_new or not self._stored.auth_refused
         report = relay_check.check(
             relay_actions.target(configured),
             sender=configured.smtp_sender,
             recipients=configured.recipients,
             timeout=TIMEOUT,
-            attempt_auth=attempt_auth,
+            attempt_auth=is_new or not self._stored.refusal,
         )
-        # Without AUTH, a check that passes says nothing about the AUTH that was refused.
-        if attempt_auth or not report.works:
-            self.record(configured, report)
+        self.record(configured, report)
 
-    def record(self, configured: relay.Relay, report: relay_check.Report) -> None:
+    def record(
+        self, configured: relay.Relay, report: relay_check.Report, *, own_addresses: bool = True
+    ) -> None:
         """Remember what a check found.
 
         Args:
             configured: The relay that was checked.
             report: What was found.
+            own_addresses: Whether the addresses that were tried are those of the configuration;
+                what comes of others says nothing about it.
         """
         digest = self._digest(configured)
         auth = report.stage("auth")
         if auth is not None and auth.outcome is not relay_check.Outcome.SKIPPED:
-            self._stored.auth_refused = report.kind in _AUTH_REFUSED
+            self._stored.refusal = report.summary if _is_refusal(report) else ""
         elif self._stored.settings != digest:
-            self._stored.auth_refused = False
+            self._stored.refusal = ""
         self._stored.settings = digest
-        self._stored.summary = "" if report.works else report.summary
+        failure = report.failure
+        fails = failure is not None and (own_addresses or failure.name not in _WITH_ADDRESSES)
+        # Without AUTH, a check that passes says nothing about the AUTH that was refused.
+        self._stored.summary = report.summary if fails else self._stored.refusal
 
     def _digest(self, configured: relay.Relay) -> str:
         """Return a digest of the settings, from which the password cannot be found."""
         self._stored.salt = self._stored.salt or secrets.token_hex(16)
         settings = json.dumps(dataclasses.asdict(configured), sort_keys=True)
-        # scrypt makes guessing slow, should the unit's state, which only root reads, get out.
-        return hashlib.scrypt(
-            settings.encode(), salt=bytes.fromhex(str(self._stored.salt)), n=2**12, r=8, p=1
-        ).hex()
+        # It makes guessing slow, should the unit's state, which only root reads, get out; and FIPS
+        # 140 allows it.
+        salt = bytes.fromhex(str(self._stored.salt))
+        return hashlib.pbkdf2_hmac("sha256", settings.encode(), salt, 100_000).hex()
+
+
+def _is_refusal(report: relay_check.Report) -> bool:
+    failure = report.failure
+    return failure is not None and failure.name == "auth" and report.kind not in _AUTH_NOT_REFUSED

@@ -487,6 +487,14 @@ def test_recipients_are_separated_by_commas_and_kept_in_order() -> None:
     assert read(recipients=text).recipients == ("b@example.com", "a@example.com", "c@example.com")
 
 
+def test_of_many_wrong_recipients_the_first_are_named() -> None:
+    """A status is an argument of a command, which Linux limits to 128 KiB."""
+    [problem] = problems(recipients=",".join(["x"] * 5000))
+    assert problem == "recipients: " + "; ".join(
+        [*(f"address {number} {MALFORMED}" for number in range(1, 6)), "4995 more are wrong too"]
+    )
+
+
 @pytest.mark.parametrize("text", [" ", ",", " , ,"])
 def test_recipients_without_an_address_are_none(text: str) -> None:
     assert read(recipients=text).recipients == ()
@@ -577,7 +585,12 @@ def test_a_private_key_is_refused(kind: str, authority: Authority) -> None:
 def test_a_private_key_inside_a_certificate_is_refused(authority: Authority) -> None:
     head, line, rest = authority.certificate.partition("\n")
     nested = head + line + authority.private_key + rest
-    assert problems(tls_ca_chain=nested) == [CA_BROKEN]
+    assert problems(tls_ca_chain=nested) == [CA_KEY]
+
+
+def test_a_chain_that_begins_and_never_ends_takes_no_time_to_refuse() -> None:
+    """Were each beginning looked for its end through all the rest, this would take minutes."""
+    assert problems(tls_ca_chain="-----BEGIN CERTIFICATE-----\n" * 50_000) == [CA_BROKEN]
 
 
 @hypothesis.given(st.text() | st.binary().map(lambda data: base64.b64encode(data).decode()))

@@ -53,12 +53,19 @@ class SmtpSinkCharm(ops.CharmBase):
         serving = state.read_serving(self._state)
         if serving is None or serving.config != config.digest:
             state.write(self._state.config, config.to_json())
-            self._service.start()
-            state.wait_for_report(self._state, timeout=_START_SECONDS)
+            self._start()
+
+    def _start(self) -> None:
+        self._service.start()
+        state.wait_for_report(self._state, timeout=_START_SECONDS)
 
     def _on_upgrade_charm(self, event: ops.UpgradeCharmEvent) -> None:
-        # The server that runs is the old charm's.
+        # The server that runs is the old charm's. Whatever the settings are by now, one of the new
+        # charm's takes its place with what the old one was told.
+        was_serving = state.read_serving(self._state) is not None
         self._service.stop()
+        if was_serving and not self._settings_are_valid:
+            self._start()
         self._reconcile(event)
 
     def _on_stop(self, _event: ops.StopEvent) -> None:
@@ -147,6 +154,13 @@ class SmtpSinkCharm(ops.CharmBase):
         network = self.model.get_binding("juju-info").network
         addresses = [*network.ingress_addresses, *(i.address for i in network.interfaces)]
         return hosts | {str(address) for address in addresses if address}
+
+    @property
+    def _settings_are_valid(self) -> bool:
+        try:
+            return bool(self._settings)
+        except settings.InvalidSettingsError:
+            return False
 
     @functools.cached_property
     def _settings(self) -> settings.Settings:

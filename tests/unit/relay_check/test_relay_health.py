@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import checking
 import pytest
 from ops import testing
-from scripted_relay import Behaviour, ScriptedRelay
+from scripted_relay import DROP, Behaviour, ScriptedRelay
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -53,9 +53,9 @@ class Leader:
         assert self.state.unit_status.name == "active"
         return self.state.unit_status.message
 
-    def act(self, action: str) -> testing.ActionFailed:
+    def act(self, action: str, params: dict[str, Any] | None = None) -> testing.ActionFailed:
         with pytest.raises(testing.ActionFailed) as failure:
-            self._hooks.run(self.on.action(action), self.state)
+            self._hooks.run(self.on.action(action, params=params), self.state)
         assert isinstance(failure.value.state, testing.State)
         self.state = failure.value.state
         return failure.value
@@ -93,6 +93,63 @@ def test_a_refused_auth_is_not_tried_again_at_update_status(leader: Leader) -> N
     assert messages == [SHOWN] * 3
     assert leader.attempts == 1
     assert leader.connections == 4
+
+
+@pytest.mark.parametrize("answer", [DROP, "550 5.7.1 no", "535 5.7.8 no", "534 5.7.9 no"])
+def test_whatever_may_count_as_a_failed_login_is_not_tried_again(
+    integrator: Hooks[charm.SmtpIntegratorCharm], answer: str
+) -> None:
+    with ScriptedRelay(Behaviour({"AUTH": answer}, checking.AUTH)) as relay:
+        leader = Leader(integrator, relay)
+        messages = {leader.run(leader.on.config_changed())}
+        messages |= {leader.run(leader.on.update_status()) for _ in range(2)}
+
+    assert len(messages) == 1
+    assert leader.attempts == 1
+
+
+def test_a_relay_that_blames_itself_is_tried_again(
+    integrator: Hooks[charm.SmtpIntegratorCharm],
+) -> None:
+    with ScriptedRelay(Behaviour({"AUTH": "454 4.7.0 later"}, checking.AUTH)) as relay:
+        leader = Leader(integrator, relay)
+        leader.run(leader.on.config_changed())
+        leader.run(leader.on.update_status())
+
+    assert leader.attempts == 2
+
+
+def test_a_refused_auth_shows_again_when_the_relay_is_back(
+    integrator: Hooks[charm.SmtpIntegratorCharm],
+) -> None:
+    refuses = Behaviour({"AUTH": REFUSED}, checking.AUTH)
+    down = Behaviour({"BANNER": "421 4.3.2 down"})
+    with ScriptedRelay(refuses, down, refuses) as relay:
+        leader = Leader(integrator, relay)
+        assert leader.run(leader.on.config_changed()) == SHOWN
+        assert leader.run(leader.on.update_status()).startswith("relay: relay is busy: 421")
+        assert leader.run(leader.on.update_status()) == SHOWN
+        assert leader.attempts == 1
+
+
+@pytest.mark.parametrize("action", ["check-relay", "send-test-email"])
+def test_addresses_of_an_action_say_nothing_about_the_relay(
+    integrator: Hooks[charm.SmtpIntegratorCharm], action: str
+) -> None:
+    behaviour = Behaviour({"RCPT": "550 5.1.1 no such user"}, checking.AUTH)
+    with ScriptedRelay(behaviour) as relay:
+        leader = Leader(integrator, relay)
+        assert leader.run(leader.on.config_changed()) == ""
+        params = {"sender": "a@example.com", "recipient": "typo@example.com"}
+        if action == "send-test-email":
+            # Juju fills in the default.
+            params["subject"] = "A test"
+        failure = leader.act(action, params)
+        assert failure.message.startswith("recipient unknown: 550 5.1.1")
+        assert leader.state.unit_status.message == ""
+        leader.run(leader.on.config_changed(), recipients="typo@example.com")
+        leader.act("check-relay")
+        assert leader.state.unit_status.message.startswith("relay: recipient unknown: 550 5.1.1")
 
 
 def test_a_new_password_is_tried(leader: Leader) -> None:

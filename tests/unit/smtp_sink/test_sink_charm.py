@@ -205,6 +205,23 @@ def test_an_upgrade_restarts_the_server(unit: Unit) -> None:
     assert unit.service.starts == 2
 
 
+def test_an_upgrade_while_an_option_is_wrong_goes_on_with_what_was_right(unit: Unit) -> None:
+    unit.config_changed()
+    before = unit.service.config()
+    assert unit.config_changed(**{"plain-port": 70000}).startswith("blocked: ")
+    wrong = testing.State(config={"plain-port": 70000})
+    assert unit.run(unit.context.on.upgrade_charm(), wrong).startswith("blocked: ")
+    assert unit.service.running
+    assert (unit.service.starts, unit.service.config()) == (2, before)
+
+
+def test_an_upgrade_starts_nothing_that_did_not_run(unit: Unit) -> None:
+    assert unit.config_changed(**{"plain-port": 70000}).startswith("blocked: ")
+    wrong = testing.State(config={"plain-port": 70000})
+    assert unit.run(unit.context.on.upgrade_charm(), wrong).startswith("blocked: ")
+    assert unit.service.starts == 0
+
+
 def test_stop_and_remove(unit: Unit) -> None:
     unit.config_changed()
     stopped = "maintenance: the mail server does not run; see the log"

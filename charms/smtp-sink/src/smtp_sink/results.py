@@ -12,6 +12,8 @@ from smtp_sink import messages
 LIMIT = 2**16
 _FIELD_LIMIT = 200
 _RECIPIENTS_LIMIT = 1000
+# RFC 5321 section 4.5.3.1.3 has 256 octets in a path, and nobody keeps a client from sending more.
+_SENDER_LIMIT = 1000
 
 _T = TypeVar("_T")
 Summary = dict[str, str | list[str]]
@@ -33,7 +35,7 @@ def describe(message: messages.Message) -> dict[str, str]:
         "peer": envelope.peer,
         "tls-version": envelope.tls_version,
         "auth-user": envelope.auth_user,
-        "sender": envelope.sender,
+        "sender": envelope.sender[:_SENDER_LIMIT],
         "recipients": json.dumps(fitting(envelope.recipients, LIMIT)),
         "size": str(size),
         "path": str(message.path),
@@ -44,7 +46,7 @@ def describe(message: messages.Message) -> dict[str, str]:
 
 
 def summarize(arrived: Iterable[messages.Message]) -> str:
-    """Return a JSON list with a line for each message, in the same order.
+    """Return a JSON list with an object for each message, in the same order.
 
     Where they do not all fit into a result, the last ones are listed.
 
