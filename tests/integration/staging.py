@@ -100,7 +100,7 @@ class Staging:
     ) -> jubilant.Status:
         """Wait until the model has nothing left to do and is ready."""
         # A real controller looks idle between two hooks; localjuju is idle when nothing is left.
-        delay, successes = (0.1, 1) if self.on_localjuju else (1.0, 5)
+        delay, successes = (0.2, 1) if self.on_localjuju else (1.0, 5)
         return self.juju.wait(
             lambda status: jubilant.all_agents_idle(status) and ready(status),
             error=jubilant.any_error,
