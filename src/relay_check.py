@@ -42,8 +42,8 @@ _MAX_REPLY = 64 * 1024
 _MAX_QUOTE = 300
 # As many characters of base64 as tell four octets of what they encode.
 _PIECE = 6
-# Seconds in which a port that speaks TLS answers to its beginning.
-_LOOK = 1.0
+# Seconds in which a port that speaks TLS takes a connection and answers to the beginning of TLS.
+_LOOK = 2.0
 _CRLF = b"\r\n"
 _SPECIAL = re.compile(r"[\s<>\x00-\x1f\x7f]")
 
@@ -1181,9 +1181,9 @@ class _Run:
         except TimeoutError:
             if connection.has_begun:
                 raise
+        self._clock.extend_stage()
         if not connection.is_encrypted:
             self._look_for_tls()
-        self._clock.extend_stage()
         try:
             return connection.reply()
         except TimeoutError:
@@ -1194,9 +1194,10 @@ class _Run:
     def _look_for_tls(self) -> None:
         """Offer TLS on another connection: a relay hangs up on who speaks before its banner."""
         assert self._address is not None  # noqa: S101 - the stage connect came before
-        clock = _Clock(_LOOK, _LOOK)
+        seconds = min(_LOOK, self._clock.remaining() / 2)
+        clock = _Clock(seconds, seconds)
         try:
-            sock = self._address.connect(_LOOK)
+            sock = self._address.connect(seconds)
             with contextlib.closing(_Connection(sock, clock, self._quote)) as other:
                 other.send(_client_hello(self._target.host))
                 answer = other.receive()
