@@ -1193,12 +1193,9 @@ class _Run:
 
     def _look_for_tls(self) -> None:
         """Offer TLS on another connection: a relay hangs up on who speaks before its banner."""
-        assert self._address is not None  # noqa: S101 - the stage connect came before
         seconds = min(_LOOK, self._clock.remaining() / 2)
-        clock = _Clock(seconds, seconds)
         try:
-            sock = self._address.connect(seconds)
-            with contextlib.closing(_Connection(sock, clock, self._quote)) as other:
+            with contextlib.closing(self._open(_Clock(seconds, seconds))) as other:
                 other.send(_client_hello(self._target.host))
                 answer = other.receive()
         except OSError:
@@ -1344,10 +1341,12 @@ class _Run:
             return None
         return version if version in {"TLSv1", "TLSv1.1", "SSLv3"} else None
 
-    def _open(self) -> _Connection:
+    def _open(self, clock: _Clock | None = None) -> _Connection:
+        """Return another connection, by default within the limits of the stage."""
         assert self._address is not None  # noqa: S101 - the stage connect came before
-        sock = self._address.connect(self._clock.remaining())
-        return _Connection(sock, self._clock, self._quote)
+        clock = clock or self._clock
+        sock = self._address.connect(clock.remaining())
+        return _Connection(sock, clock, self._quote)
 
     def _reopen(self, context: ssl.SSLContext) -> _Connection:
         """Return another connection, after its handshake; raises OSError or _NotSmtpError."""

@@ -33,9 +33,8 @@ _AUTH_NOT_REFUSED = (
     relay_check.Kind.AUTH_NO_MECHANISM,
     relay_check.Kind.AUTH_TEMPORARY,
 )
-
-
 _WITH_ADDRESSES = ("envelope", "message")
+"""The stages in which addresses are tried."""
 
 
 class RelayHealth(ops.Object):

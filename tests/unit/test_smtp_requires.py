@@ -617,13 +617,7 @@ def test_a_deferred_event_reads_the_data_of_its_time(requirer: Requirer) -> None
 
 
 @pytest.mark.parametrize("databag", [{}, {"port": "25"}])
-def test_a_deferred_event_of_a_withdrawn_relay_has_no_host(
-    requirer: Requirer, databag: dict[str, str]
-) -> None:
-    smtp_relation = relation(LOGIN)
-    state = testing.State(relations=[smtp_relation], config={"defer": True})
-    state = requirer.run(requirer.on.relation_changed(smtp_relation), state)
-    withdrawn = dataclasses.replace(smtp_relation, remote_app_data=databag)
+def test_a_deferred_event_of_a_withdrawn_relay_has_no_host(databag: dict[str, str]) -> None:
     hosts: list[str] = []
 
     class LateCharm(ops.CharmBase):
@@ -641,7 +635,7 @@ def test_a_deferred_event_of_a_withdrawn_relay_has_no_host(
     context = testing.Context(
         LateCharm, meta={"name": "late", "requires": {"smtp": {"interface": "smtp"}}}
     )
-    context.run(context.on.start(), testing.State(relations=[withdrawn]))
+    context.run(context.on.start(), testing.State(relations=[relation(databag)]))
     assert hosts == ["", ""]
 
 

@@ -39,8 +39,8 @@ class Behaviour:
 
     Attributes:
         answers: What it says to a verb, in the place of `DEFAULTS`; BANNER, EHLO, EHLO-AFTER-TLS,
-            HANDSHAKE and MESSAGE are verbs too, and so are `RCPT <address>`, LOGIN-USER and
-            LOGIN-PASSWORD.
+            HANDSHAKE and MESSAGE are verbs too, and so are `RCPT <address>` and, for the steps
+            of AUTH, LOGIN-0, LOGIN-1, CRAM-MD5-0 and PLAIN-0.
         capabilities: What EHLO lists.
         capabilities_after_tls: What EHLO lists over TLS, if that differs.
         context: The certificate, for STARTTLS or TLS from the first byte.
@@ -123,13 +123,9 @@ class Conversation:
 
     def _auth(self) -> None:
         mechanism = self.commands[-1].split(" ", 2)[1]
-        if self._behaviour.answers.get("AUTH", "").startswith("334"):
-            # It wants the response by itself.
-            self._answer("AUTH")
-            self.commands.append(self._line())
-            self._answer("AUTHENTICATED", DEFAULTS["AUTH"])
-            return
         steps = {
+            # Few relays want the response of PLAIN by itself.
+            "PLAIN": [""] if "PLAIN-0" in self._behaviour.answers else [],
             "LOGIN": ["VXNlcm5hbWU6", "UGFzc3dvcmQ6"],
             "CRAM-MD5": [base64.b64encode(b"<1896.697170952@relay.test>").decode()],
         }.get(mechanism, [])

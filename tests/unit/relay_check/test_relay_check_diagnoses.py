@@ -763,7 +763,7 @@ def test_tls_that_is_there_is_not_asked_for(pki: checking.Pki, code: str) -> Non
     ("answer", "kind"), [("235 2.7.0 welcome", None), ("535 5.7.8 no", Kind.AUTH_REFUSED)]
 )
 def test_relay_that_wants_the_response_by_itself(answer: str, kind: Kind | None) -> None:
-    behaviour = Behaviour({"AUTH": "334 ", "AUTHENTICATED": answer}, ("AUTH PLAIN",))
+    behaviour = Behaviour({"PLAIN-0": "334 ", "AUTH": answer}, ("AUTH PLAIN",))
     with ScriptedRelay(behaviour) as relay:
         report = check(relay, **ACCOUNT)
 
