@@ -60,6 +60,7 @@ class Context:
     Attributes:
         hook: what runs; for a task, a `Hook` without a name that may have a relation.
         commands: the hook commands run so far, without the values of secrets.
+        faults: the planned faults that struck.
         reboot: asked for by ``juju-reboot``; ``"now"`` has killed the hook.
         status_set: whether the charm has set its unit's status.
     """
@@ -70,6 +71,7 @@ class Context:
     task: Task | None = None
     changes: Changes = dataclasses.field(default_factory=Changes)
     commands: list[list[str]] = dataclasses.field(default_factory=list[list[str]])
+    faults: list[str] = dataclasses.field(default_factory=list[str])
     reboot: str = ""
     status_set: bool = False
     process: int = 0

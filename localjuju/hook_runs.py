@@ -20,6 +20,7 @@ class HookRun:
         exit_code: the exit code; 128 + N for the end by signal N.
         commands: the hook commands in order, each with its arguments; of what a command sets, the
             keys alone, and of ``juju-log`` and ``action-log`` no message.
+        faults: the planned faults that struck, each ``UNIT HOOK NUMBER fail|kill``.
     """
 
     unit: str
@@ -27,6 +28,7 @@ class HookRun:
     milliseconds: int
     exit_code: int
     commands: tuple[tuple[str, ...], ...]
+    faults: tuple[str, ...]
 
 
 def hook_log(model_name: str) -> list[HookRun]:
@@ -53,4 +55,5 @@ def _hook_run(line: str) -> HookRun:
         milliseconds=fields["milliseconds"],
         exit_code=fields["exit_code"],
         commands=commands,
+        faults=tuple(fields["faults"]),
     )

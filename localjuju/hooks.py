@@ -12,7 +12,7 @@ import subprocess
 import time
 from typing import TYPE_CHECKING
 
-from localjuju import charm, life, model, processes, uniter
+from localjuju import charm, faults, life, model, processes, uniter
 from localjuju.context import Context
 from localjuju.model import Hook, Status
 
@@ -267,6 +267,8 @@ def _execute(
     finally:
         with context.where.lock:
             del site.contexts[context.id]
+    with context.where.lock:
+        code = faults.strike_end(context, code)
     _write_hook_log(context, code, time.monotonic() - begin)
     return code
 
@@ -346,6 +348,7 @@ def _write_hook_log(context: Context, code: int, seconds: float) -> None:
         "milliseconds": round(seconds * 1000),
         "exit_code": code,
         "commands": context.commands,
+        "faults": context.faults,
     }
     path = context.where.folder / "hooks.jsonl"
     with contextlib.suppress(FileNotFoundError), path.open("a") as log:

@@ -81,6 +81,7 @@ class LocalState:
 
     Attributes:
         running: the operation that runs at this moment.
+        struck: the entries of the fault plan for many hooks that struck the one that is due.
     """
 
     charm: Charm | None = None
@@ -96,6 +97,7 @@ class LocalState:
     retry_at: dt.datetime | None = None
     resolved: bool = False
     retries: int = 0
+    struck: set[str] = dataclasses.field(default_factory=set[str])
     relations: dict[int, LocalRelation] = dataclasses.field(
         default_factory=dict[int, LocalRelation]
     )

@@ -97,6 +97,7 @@ def commit(where: Model, unit: Unit, hook: Hook, begun: Begun) -> None:
     local = unit.local
     local.failed = local.queued = local.retry_at = None
     local.resolved, local.retries = False, 0
+    local.struck.clear()
     if hook.relation_id is not None:
         _commit_relation(unit, hook)
     elif hook.kind == "secret-changed":
@@ -110,10 +111,14 @@ def commit(where: Model, unit: Unit, hook: Hook, begun: Begun) -> None:
 
 
 def fail(unit: Unit, hook: Hook) -> None:
-    """Remember a hook that failed; Juju retries after a delay that doubles."""
+    """Remember a hook that failed; Juju retries after a delay that doubles.
+
+    What a fault plan for many hooks struck is retried at once.
+    """
     local = unit.local
     local.failed, local.queued, local.resolved = hook, None, False
-    local.retry_at = model.now() + min(RETRY_FIRST * 2**local.retries, RETRY_LAST)
+    delay = min(RETRY_FIRST * 2**local.retries, RETRY_LAST)
+    local.retry_at = model.now() + (dt.timedelta() if local.struck else delay)
     local.retries = min(local.retries + 1, 16)
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import jubilant
 from scripted import refusal, run, settle, wait
 
+import localjuju
+
 if TYPE_CHECKING:
-    import jubilant
     from scripted import Scripted
 
 DB = {"db": {"interface": "db"}}
@@ -169,3 +171,24 @@ def test_a_planned_fault_strikes_once(model: jubilant.Juju, scripted: Scripted) 
     model.cli("resolve", "app/0")
     assert not settle(model).apps["app"].units["app/0"].is_error
     assert "UNIT HOOK NUMBER" in refusal(model, "model-config", "localjuju-faults=app/0 start")
+
+
+def test_a_plan_for_many_hooks_strikes_each_until_it_ends_well(
+    model: jubilant.Juju, scripted: Scripted
+) -> None:
+    scripted.on("start", f"is-leader || echo refused >> {scripted.folder}/refused; is-leader")
+    plan = "app/* start 1 fail, app/* start 2 kill, * start end kill, app/0 stop end kill"
+    config = {"automatically-retry-hooks": True, "localjuju-faults": plan}
+    model.model_config(config)
+    model.deploy(scripted.charm("app"), num_units=2)
+    wait(model, lambda status: jubilant.all_agents_idle(status) and not jubilant.any_error(status))
+    for unit in ("app/0", "app/1"):
+        assert scripted.events(unit)[-3:] == ["start", "start", "start"]
+        runs = [run for run in localjuju.hook_log(model.model or "") if run.unit == unit]
+        assert [(run.faults, run.exit_code) for run in runs if run.hook == "start"] == [
+            ((f"{unit} start 1 fail", f"{unit} start 2 kill"), 137),
+            ((f"{unit} start end kill",), 137),
+            ((), 0),
+        ]
+    assert scripted.text("refused") == "refused\nrefused"
+    assert run(model, "app/0", "is-leader").return_code == 0
