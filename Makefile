@@ -12,7 +12,7 @@ CHARMS := build/localjuju/smtp-integrator.charm build/localjuju/smtp-sink.charm 
 	build/localjuju/smtp-requirer.charm
 PACK := $(BIN)/python -m localjuju.pack --cache build/venvs
 
-.PHONY: help demo test unit integration lint format bench charm charms requirements clean
+.PHONY: help demo test unit integration resilience lint format bench charm charms requirements clean
 .DELETE_ON_ERROR:
 
 help:
@@ -20,6 +20,7 @@ help:
 	@echo 'make test          run all tests that need no cloud'
 	@echo 'make unit          run the unit tests'
 	@echo 'make integration   run the integration tests on localjuju'
+	@echo 'make resilience    break models on purpose: hours of what make test does for half a minute'
 	@echo 'make lint          check code, prose and types'
 	@echo 'make format        format the code'
 	@echo 'make bench         measure what a hook costs, for docs/reference/hook-cost.md'
@@ -39,6 +40,9 @@ unit: .venv/synced
 
 integration: $(CHARMS)
 	$(BIN)/pytest -n auto tests/integration
+
+resilience: $(CHARMS)
+	$(BIN)/pytest -n auto --dist=load --resilience=full tests/resilience
 
 lint format: .venv/synced
 	$(BIN)/tox run --quiet -e $@

@@ -1,8 +1,13 @@
-"""Hypothesis' settings, for all tests."""
+"""Hypothesis' settings, and how much of the long tests runs."""
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import hypothesis
+
+if TYPE_CHECKING:
+    import pytest
 
 hypothesis.settings.register_profile(
     "default",
@@ -13,3 +18,22 @@ hypothesis.settings.register_profile(
     max_examples=200,
 )
 hypothesis.settings.load_profile("default")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--resilience",
+        choices=["full", "sample"],
+        default="sample",
+        help="How much of tests/resilience to run: all, or a sample that is the same for all.",
+    )
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say how much the tests of tests/resilience have tried, on all workers."""
+    tried: dict[str, int] = {}
+    for report in terminalreporter.getreports("passed"):
+        for name, number in report.user_properties:
+            tried[name] = tried.get(name, 0) + int(number)
+    for name, number in tried.items():
+        terminalreporter.write_line(f"{name}: {number}")

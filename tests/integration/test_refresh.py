@@ -2,36 +2,21 @@
 
 from __future__ import annotations
 
-import pathlib
-import zipfile
 from typing import TYPE_CHECKING
 
 import pytest
-import yaml
 
+import older_charm
 from staging import INTEGRATOR, PASSWORD, USER, Sink, Staging
 
 if TYPE_CHECKING:
+    import pathlib
     from collections.abc import Iterator
-
-ROOT = pathlib.Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
 def older(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
-    """Pack a charm that publishes as older revisions did, with today's endpoints and options."""
-    project = yaml.safe_load((ROOT / "charmcraft.yaml").read_text())
-    kept = ("name", "summary", "description", "assumes", "provides", "peers")
-    options = yaml.safe_load((ROOT / "config.yaml").read_text())["options"]
-    del options["tls_ca_chain"]
-    packed = tmp_path_factory.mktemp("older") / "smtp-integrator.charm"
-    with zipfile.ZipFile(packed, "w") as charm:
-        charm.write(pathlib.Path(__file__).parent / "older" / "dispatch", "dispatch")
-        charm.writestr("metadata.yaml", yaml.safe_dump({key: project[key] for key in kept}))
-        charm.writestr("config.yaml", yaml.safe_dump({"options": options}))
-        bases = [{"name": "ubuntu", "channel": "22.04", "architectures": ["amd64", "arm64"]}]
-        charm.writestr("manifest.yaml", yaml.safe_dump({"bases": bases}))
-    return packed
+    return older_charm.pack(tmp_path_factory.mktemp("older"))
 
 
 @pytest.fixture(autouse=True)
