@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def check(world: World, oracle: Oracle) -> None:
-    """Look at statuses, workloads and secrets; what was in doubt is settled by what is used."""
+    """Look at statuses, workloads, secrets and leaks; what was in doubt is settled by what is used."""
     status = world.juju.status()
     assert {name: len(app.units) for name, app in status.apps.items()} == oracle.units
     _check_workloads(world, oracle, status)
@@ -26,6 +26,7 @@ def check(world: World, oracle: Oracle) -> None:
             else:
                 assert unit.workload_status.current == _requirers_status(oracle, name)
     _check_secret(world, oracle)
+    assert world.leaks() == []
 
 
 def _check_workloads(world: World, oracle: Oracle, status: jubilant.Status) -> None:
