@@ -81,6 +81,16 @@ def command(name: str, spec: Mapping[str, str]) -> Callable[[Handler], Handler]:
     return enter
 
 
+def reads_stdin(name: str, arguments: list[str]) -> bool:
+    """Whether a hook command is to read its standard input, as ``--file -`` has it."""
+    if name not in COMMANDS:
+        return False
+    try:
+        return flags.parse(arguments, COMMANDS[name][1]).text("file") == "-"
+    except errors.JujuError:
+        return False
+
+
 def run(
     context: Context, name: str, arguments: list[str], stdin: bytes, folder: str
 ) -> tuple[int, str, str]:
