@@ -52,7 +52,14 @@ print(time.perf_counter() - begin)
 
 @dataclasses.dataclass(frozen=True)
 class Case:
-    """A hook of the integrator: how it is configured, where it is related, what changed."""
+    """A hook of the integrator: how it is configured, where it is related, what changed.
+
+    Attributes:
+        change: what changed since the hook before.
+        relations: how many relations the endpoint has.
+        endpoint: where the charm is related.
+        settings: how it is configured: a name in `SETTINGS`.
+    """
 
     change: str
     relations: int

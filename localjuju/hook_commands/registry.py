@@ -16,7 +16,13 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass(frozen=True)
 class Call:
-    """The command line of a hook command, with its standard input and working folder."""
+    """The command line of a hook command, with its standard input and working folder.
+
+    Attributes:
+        parsed: the command line after the command's name.
+        stdin: what the standard input holds, if the command line names it.
+        folder: the working folder, to which paths are relative.
+    """
 
     parsed: flags.Parsed
     stdin: bytes
