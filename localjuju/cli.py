@@ -82,9 +82,9 @@ def _start(folder: str) -> socket.socket | None:
             return connection
         readable, writable = os.pipe()
         package = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))  # noqa: PTH100, PTH120
-        with open(f"{own}/log", "w") as log:  # noqa: PTH123
+        with open(f"{own}/log", "w+") as log:  # noqa: PTH123
             subprocess.Popen(
-                [sys.executable, "-m", "localjuju.controller", folder, str(writable)],
+                [sys.executable, "-m", "localjuju.server", folder, str(writable)],
                 env=os.environ | {"PYTHONPATH": f"{package}:{os.environ.get('PYTHONPATH', '')}"},
                 pass_fds=[writable],
                 start_new_session=True,
@@ -92,17 +92,16 @@ def _start(folder: str) -> socket.socket | None:
                 stdout=log,
                 stderr=log,
             )
-        os.close(writable)
-        with open(readable, "rb") as ready:  # noqa: PTH123
-            begun = ready.read()
-    if not begun:
-        _explain(f"{own}/log")
+            os.close(writable)
+            with open(readable, "rb") as ready:  # noqa: PTH123
+                begun = ready.read()
+            if not begun:
+                log.seek(0)
+                _explain(log.read())
     return _connect(folder)
 
 
-def _explain(log: str) -> None:
-    with open(log) as lines:  # noqa: PTH123
-        text = lines.read()
+def _explain(text: str) -> None:
     sys.stderr.write(f"{text}ERROR the controller did not start with {sys.executable}")
     if "No module named" in text:
         sys.stderr.write(

@@ -40,6 +40,7 @@ class Site:
         socket: where hook commands reach the controller.
         tools: the folder of hook commands.
         programs: the folder with ``python3``.
+        contexts: what runs, by the ID of its context.
     """
 
     socket: pathlib.Path
