@@ -40,6 +40,7 @@ from localjuju import (
     life,
     model,
     processes,
+    releases,
     uniter,
     wire,
 )
@@ -66,6 +67,7 @@ class Controller:
         self.models: dict[str, Model] = {}
         self.current = ""
         self._agents: dict[str, agent.Agent] = {}
+        self._release = releases.chosen()
         self._ending = False
         self._ended = threading.Event()
         self._wake, self._waker = os.pipe()
@@ -110,7 +112,7 @@ class Controller:
                 f'failed to create new model: model "{name}" for admin already exists '
                 "(already exists)"
             )
-        where = model.Model(name, self.folder / name)
+        where = model.Model(name, self.folder / name, self._release)
         where.folder.mkdir()
         self.models[name] = where
         if switch or not self.current:

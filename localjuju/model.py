@@ -13,6 +13,8 @@ import threading
 import uuid
 from typing import TYPE_CHECKING, Any
 
+from localjuju import releases
+
 if TYPE_CHECKING:
     import pathlib
 
@@ -23,7 +25,6 @@ ALIVE = "alive"
 CONTROLLER = "localjuju"
 DEAD = "dead"
 DYING = "dying"
-VERSION = "3.6.12"
 
 _LOG_LINES = 100_000
 
@@ -341,6 +342,7 @@ class Model:
 
     name: str
     folder: pathlib.Path
+    release: releases.Release = dataclasses.field(default_factory=releases.chosen)
     uuid: str = dataclasses.field(default_factory=lambda: str(uuid.uuid4()))
     life: str = ALIVE
     config: dict[str, str] = dataclasses.field(default_factory=dict[str, str])
