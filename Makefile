@@ -20,7 +20,7 @@ help:
 	@echo 'make test          run all tests that need no cloud'
 	@echo 'make unit          run the unit tests'
 	@echo 'make integration   run the integration tests on localjuju'
-	@echo 'make resilience    break models on purpose: hours of what make test does for half a minute'
+	@echo 'make resilience    kill every hook at every command, and let random operators loose'
 	@echo 'make lint          check code, prose and types'
 	@echo 'make format        format the code'
 	@echo 'make bench         measure what a hook costs, for docs/reference/hook-cost.md'

@@ -92,31 +92,28 @@ class Operators(RuleBasedStateMachine):
         self._settle()
 
     @rule(options=st.sampled_from(RIGHT), hasty=hasty)
-    @precondition(lambda self: INTEGRATOR in self.oracle.units)
     def configure(self, options: dict[str, Any], *, hasty: bool) -> None:
         self._configure(**options)
         self._end(hasty=hasty)
 
     @rule(options=st.sampled_from(WRONG), hasty=hasty)
-    @precondition(lambda self: INTEGRATOR in self.oracle.units)
     def break_the_configuration(self, options: dict[str, Any], *, hasty: bool) -> None:
         self._configure(**options)
         self._end(hasty=hasty)
 
     @rule(hasty=hasty)
-    @precondition(lambda self: INTEGRATOR in self.oracle.units and self.oracle.wrong())
+    @precondition(lambda self: self.oracle.wrong())
     def mend(self, *, hasty: bool) -> None:
         self._configure(**MENDED)
         self._end(hasty=hasty)
 
     @rule(number=numbers, hasty=hasty)
-    @precondition(lambda self: INTEGRATOR in self.oracle.units)
     def rotate(self, number: int, *, hasty: bool) -> None:
         self._configure(password=self.world.password(str(number)) if number else "")
         self._end(hasty=hasty)
 
     @rule(number=numbers, granted=st.booleans(), used=st.booleans())
-    @precondition(lambda self: INTEGRATOR in self.oracle.units and len(self.oracle.secrets) < 3)
+    @precondition(lambda self: len(self.oracle.secrets) < 3)
     def add_secret(self, number: int, *, granted: bool, used: bool) -> None:
         name = f"user-{len(self.oracle.secrets)}"
         content = {"password": self.world.password(f"{name} {number}")}
@@ -130,7 +127,7 @@ class Operators(RuleBasedStateMachine):
         self._settle()
 
     @rule(data=st.data(), granted=st.booleans())
-    @precondition(lambda self: self._living_secrets() and INTEGRATOR in self.oracle.units)
+    @precondition(lambda self: self._living_secrets())
     def grant_or_revoke(self, data: st.DataObject, *, granted: bool) -> None:
         name = data.draw(st.sampled_from(self._living_secrets()))
         self._log(f"{'grant' if granted else 'revoke'} {name}")
@@ -140,7 +137,7 @@ class Operators(RuleBasedStateMachine):
         self._settle(update_status=True)
 
     @rule(data=st.data(), number=numbers, hasty=hasty)
-    @precondition(lambda self: self._living_secrets() and INTEGRATOR in self.oracle.units)
+    @precondition(lambda self: self._living_secrets())
     def update_secret(self, data: st.DataObject, number: int, *, hasty: bool) -> None:
         name = data.draw(st.sampled_from(self._living_secrets()))
         key = "password" if number else "passphrase"
@@ -151,7 +148,7 @@ class Operators(RuleBasedStateMachine):
         self._end(hasty=hasty)
 
     @rule(data=st.data())
-    @precondition(lambda self: self._living_secrets() and INTEGRATOR in self.oracle.units)
+    @precondition(lambda self: self._living_secrets())
     def remove_secret(self, data: st.DataObject) -> None:
         name = data.draw(st.sampled_from(self._living_secrets()))
         self._log(f"remove {name}")
@@ -160,7 +157,7 @@ class Operators(RuleBasedStateMachine):
         self._settle(update_status=True)
 
     @rule(data=st.data())
-    @precondition(lambda self: self._superseded() and INTEGRATOR in self.oracle.units)
+    @precondition(lambda self: self._superseded())
     def remove_revision(self, data: st.DataObject) -> None:
         name, revision = data.draw(st.sampled_from(self._superseded()))
         self._log(f"remove revision {revision} of {name}")
@@ -168,7 +165,6 @@ class Operators(RuleBasedStateMachine):
         self._settle(update_status=True)
 
     @rule(app=st.sampled_from(REQUIRERS), endpoint=st.sampled_from(ENDPOINTS), hasty=hasty)
-    @precondition(lambda self: INTEGRATOR in self.oracle.units)
     def relate(self, app: str, endpoint: str, *, hasty: bool) -> None:
         if app not in self.oracle.units:
             self._deploy(app)
@@ -205,23 +201,19 @@ class Operators(RuleBasedStateMachine):
         self._settle()
 
     @rule(app=st.sampled_from((INTEGRATOR, *REQUIRERS)))
-    @precondition(lambda self: len(self.oracle.units) > 1)
     def remove_application(self, app: str) -> None:
+        """Remove an application; an integrator comes again, new."""
         if app not in self.oracle.units:
             return
         self._log(f"remove {app}")
         self.world.juju.remove_application(app)
         self.oracle.remove(app)
         self._settle()
+        if app == INTEGRATOR:
+            self._deploy(app)
+            self._settle()
 
     @rule(hasty=hasty)
-    @precondition(lambda self: INTEGRATOR not in self.oracle.units)
-    def deploy(self, *, hasty: bool) -> None:
-        self._deploy(INTEGRATOR)
-        self._end(hasty=hasty)
-
-    @rule(hasty=hasty)
-    @precondition(lambda self: INTEGRATOR in self.oracle.units)
     def refresh(self, *, hasty: bool) -> None:
         self._log("refresh")
         self.world.juju.refresh(INTEGRATOR, path=self.world.charms.integrator)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def check(world: World, oracle: Oracle) -> None:
-    """Look at statuses, workloads, secrets and leaks; what was in doubt is settled by what is used."""
+    """Look at all that is to be seen; what was in doubt is settled by what the workloads use."""
     status = world.juju.status()
     assert {name: len(app.units) for name, app in status.apps.items()} == oracle.units
     _check_workloads(world, oracle, status)
@@ -55,7 +55,7 @@ def _requirers_status(oracle: Oracle, app: str) -> str:
 
 def _check_secret(world: World, oracle: Oracle) -> None:
     passwords = oracle.passwords()
-    owned = [one for one in world.secrets() if one.name.startswith(INTEGRATOR)]
+    owned = world.secrets(owner=INTEGRATOR)
     assert len(owned) <= 1
     assert [one.revisions for one in owned] == [1] * len(owned)
     readers = [reader for one in owned for reader in one.readers]

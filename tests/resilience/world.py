@@ -174,9 +174,9 @@ class World:
             text = text.replace(secret.id, secret.name)
         return json.loads(re.sub(r"(127\.0\.0\.1):\d+", r"\1:PORT", text))
 
-    def secrets(self) -> list[Secret]:
-        """Return all secrets of the model."""
-        return [self._secret(one.uri) for one in self.juju.secrets()]
+    def secrets(self, owner: str | None = None) -> list[Secret]:
+        """Return all secrets of the model, or of one owner."""
+        return [self._secret(one.uri) for one in self.juju.secrets(owner=owner)]
 
     def _secret(self, uri: jubilant.SecretURI) -> Secret:
         shown = self.juju.show_secret(uri, revisions=True)
