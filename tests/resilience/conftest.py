@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
     from world import NewWorld
 
+pytest.register_assert_rewrite("sight")
+
 ROOT = pathlib.Path(__file__).parents[2]
 JUJU = ROOT / "localjuju" / "bin" / "juju"
 PACKED = ROOT / "build" / "localjuju"

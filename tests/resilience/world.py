@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 import pathlib
 import re
@@ -133,7 +134,7 @@ class World:
     def _wait(self) -> jubilant.Status:
         return self.juju.wait(
             lambda status: jubilant.all_agents_idle(status) and not jubilant.any_error(status),
-            delay=0.2,
+            delay=0.4,
             successes=1,
             timeout=600,
         )
@@ -169,7 +170,7 @@ class World:
             "in the clear": self.leaks(),
         }
         text = json.dumps(seen).replace(self._token, "PASSWORD")
-        text = text.replace(self._model_uuid(), "MODEL")
+        text = text.replace(self._model_uuid, "MODEL")
         for secret in secrets:
             text = text.replace(secret.id, secret.name)
         return json.loads(re.sub(r"(127\.0\.0\.1):\d+", r"\1:PORT", text))
@@ -233,6 +234,7 @@ class World:
             if self._token in path.read_text():
                 shutil.rmtree(path.parent)
 
+    @functools.cached_property
     def _model_uuid(self) -> str:
         return self.juju.show_model().model_uuid
 
