@@ -125,7 +125,7 @@ def test_mail_comes_from_the_first_address_there_is(
         ({"host": "2001:db8::25"}, {}, "smtp://[2001:db8::25]:25"),
         ({"host": "fe80::1%eth0"}, {}, "smtp://[fe80::1%25eth0]:25"),
         ({"host": "192.0.2.25"}, {}, "smtp://192.0.2.25:25"),
-        ({"host": "bücher.example"}, {}, "smtp://b%C3%BCcher.example:25"),
+        ({"host": "bücher.example"}, {}, "smtp://xn--bcher-kva.example:25"),
         ({"host": "evil@example.com/x"}, {}, "smtp://evil%40example.com%2Fx:25"),
         (
             {},
