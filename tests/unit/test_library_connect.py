@@ -5,15 +5,21 @@ from __future__ import annotations
 import base64
 import email.message
 import hmac
+import os
 import smtplib
 import ssl
+import subprocess
+import sys
 import traceback
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import library_relay
 import pytest
 
 from charms.smtp_integrator.v0 import smtp
+
+if TYPE_CHECKING:
+    import pathlib
 
 PASSWORD = "pässwörd@/%"
 USER = "notifier"
@@ -267,6 +273,75 @@ def test_what_a_refusal_repeats_of_the_password_is_hidden() -> None:
     with relay, pytest.raises(smtplib.SMTPAuthenticationError) as caught:
         data(relay, "none", **AUTH).connect().__enter__()
     assert caught.value.smtp_error == b"malformed: ******** ******** ********"
+
+
+@pytest.mark.parametrize(("length", "lines"), [(362, 1), (363, 2)])
+def test_a_long_password_comes_after_the_challenge(length: int, lines: int) -> None:
+    password = "p" * length
+    plain = encoded(f"\0{USER}\0{password}")
+    answers = {} if lines == 1 else {"AUTH": "334 "}
+    relay = library_relay.Relay("AUTH PLAIN", answers=answers)
+    with relay, data(relay, "none", **{**AUTH, "password": password}).connect():
+        pass
+    sent = [line.removeprefix("clear ") for line in relay.received[1:-1]]
+    assert sent == ([f"AUTH PLAIN {plain}"] if lines == 1 else ["AUTH PLAIN", plain])
+    assert len(f"{sent[0]}\r\n") <= 512
+
+
+def test_a_password_may_be_any_text_of_json() -> None:
+    password = "half \ud83d"
+    relay = library_relay.Relay("AUTH PLAIN")
+    with relay, data(relay, "none", **{**AUTH, "password": password}).connect():
+        pass
+    assert relay.verbs == ["EHLO", "AUTH", "QUIT"]
+
+
+# What forbids MD5 with FIPS, and a Python that has none of its own, as on a machine with FIPS.
+FIPS = """\
+openssl_conf = init
+[init]
+alg_section = properties
+[properties]
+default_properties = fips=yes
+"""
+WITHOUT_MD5 = """
+import sys
+sys.modules["_md5"] = None
+from charms.smtp_integrator.v0 import smtp
+relay = smtp.SmtpRelationData(host="127.0.0.1", port=int(sys.argv[1]), auth_type="plain",
+    transport_security="none", user="notifier", password="p")
+try:
+    with relay.connect():
+        print("sent")
+except Exception as e:
+    print(type(e).__name__, e)
+"""
+
+
+@pytest.mark.parametrize(
+    ("offered", "printed"),
+    [
+        (
+            "AUTH CRAM-MD5",
+            (
+                "SMTPNotSupportedError the relay offers no AUTH with user and password but "
+                "CRAM-MD5, and this machine's OpenSSL forbids MD5"
+            ),
+        ),
+        ("AUTH CRAM-MD5 PLAIN", "sent"),
+    ],
+)
+def test_where_md5_is_forbidden_its_mechanism_is_not_used(
+    tmp_path: pathlib.Path, offered: str, printed: str
+) -> None:
+    configuration = tmp_path / "openssl.cnf"
+    configuration.write_text(FIPS)
+    path = os.pathsep.join(sys.path)
+    env = {**os.environ, "PYTHONPATH": path, "OPENSSL_CONF": str(configuration)}
+    with library_relay.Relay(offered) as relay:
+        command = [sys.executable, "-c", WITHOUT_MD5, str(relay.port)]
+        process = subprocess.run(command, env=env, capture_output=True, text=True, check=True)
+    assert process.stdout == f"{printed}\n"
 
 
 @pytest.mark.parametrize("offered", ["SIZE", "AUTH GSSAPI"])
