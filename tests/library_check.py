@@ -194,7 +194,7 @@ def check_texts() -> None:
                     parse(source)
                 except ValueError as e:
                     known: Any = e
-                    details = getattr(known, "errors", lambda: vars(e))()
+                    details: Any = getattr(known, "errors", known.__repr__)()
                     shown = f"{e} {e!r} {details} {e.__cause__!r} {e.__context__!r}"
                 assert shown
                 assert PASSWORD not in shown
