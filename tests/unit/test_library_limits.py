@@ -6,6 +6,7 @@ import contextlib
 import smtplib
 import socket
 import ssl
+import struct
 import threading
 import time
 from typing import TYPE_CHECKING, Any
@@ -264,6 +265,21 @@ def test_the_words_before_a_relay_hung_up_are_the_errors() -> None:
         with pytest.raises(smtplib.SMTPServerDisconnected, match="unexpectedly closed"):
             client.docmd("NOOP")
     assert codes == [421]
+
+
+def test_consent_to_a_message_that_was_cut_off_is_none() -> None:
+    def hasty(connection: socket.socket) -> None:
+        fine = b"250 fine\r\n"
+        says(BANNER, EHLO, fine, fine, b"354 go on\r\n250 taken\r\n")(connection)
+        # To close with what was not read, and without lingering, resets the connection.
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+    with (
+        serving(hasty) as port,
+        data(port).connect(timeout=LONG) as client,
+        pytest.raises(smtplib.SMTPServerDisconnected),
+    ):
+        client.sendmail("a@example.com", ["b@example.com"], "x" * 50_000_000)
 
 
 def test_a_relay_that_hangs_up_on_auth_says_why() -> None:

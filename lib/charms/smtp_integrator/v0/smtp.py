@@ -902,6 +902,7 @@ class _Client(_SMTP):
         self._context = context
         self._deadline = _Deadline(timeout)
         self._is_ready = False
+        self._is_cut = False
         # Without a name, smtplib would ask the name servers for it, and they have no limit.
         super().__init__(host, port, local_hostname="", timeout=timeout)
         self.local_hostname = local_hostname or _own_name(self._the_socket)
@@ -943,8 +944,8 @@ class _Client(_SMTP):
             self.close()
             raise smtplib.SMTPServerDisconnected(f"The relay takes nothing: {e}") from None
         except OSError:
-            # The relay has hung up. What it said before is read with the answer.
-            pass
+            # The relay has hung up. Why it did so is read with the answer, if it said it.
+            self._is_cut = True
 
     def getreply(self) -> Tuple[int, bytes]:
         import smtplib  # noqa: PLC0415 - paid only where it is needed
@@ -968,9 +969,13 @@ class _Client(_SMTP):
             code = int(line[:3]) if line[:3].isdigit() else -1
             lines.append(line[4:].strip(b" \t\r\n"))
             goes_on = code >= 0 and line[3:4] == b"-"
-        # What may come next is the handshake of TLS.
+        if self._is_cut and code < 400:  # noqa: PLR2004 - as above
+            self.close()
+            raise smtplib.SMTPServerDisconnected("Connection unexpectedly closed")
         if self.sock is not None and not self._is_ready:
-            sock.settimeout(self._deadline.left())
+            # What comes next may be the handshake of TLS.
+            with contextlib.suppress(TimeoutError):
+                sock.settimeout(self._deadline.left())
         return code, b"\n".join(lines)
 
     def _read_line(self) -> Tuple[bytes, str]:
@@ -1343,7 +1348,8 @@ class SmtpRequires(ops.Object):
 
     `smtp_data_available` comes after each relation-changed with valid data, and after a
     secret-changed for the relation's secret. What could not be read then is read again at
-    update-status, config-changed, secret-changed and leader-elected. A newer revision of the
+    update-status, config-changed, secret-changed and leader-elected, and announced once it can be
+    read, though it be the same as before. A newer revision of the
     secret is noticed at update-status too, because Juju does not tell of each across models.
     What an older revision of this library announced is taken note of at upgrade-charm.
     `smtp_data_removed` comes once, after the relation is broken or its data withdrawn. For this
