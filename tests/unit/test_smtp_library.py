@@ -309,10 +309,11 @@ def test_encoding_takes_members_of_the_enumerations() -> None:
 
 
 @pytest.mark.parametrize("option", ["auth_type", "transport_security"])
-@pytest.mark.parametrize("value", ["", "PLAIN", None])
+@pytest.mark.parametrize("value", ["", "PLAIN", None, PASSWORD])
 def test_encoding_refuses_what_old_requirers_fail_on(option: str, value: str | None) -> None:
-    with pytest.raises(ValueError, match="is not a valid"):
+    with pytest.raises(ValueError, match="is not a valid") as caught:
         encode(**{option: value})
+    assert PASSWORD not in "".join(traceback.format_exception(caught.value))
 
 
 @pytest.mark.parametrize(("value", "written"), [(True, "True"), (False, "False"), (None, "False")])

@@ -88,6 +88,7 @@ from typing import (
     Optional,
     Tuple,
     Type,
+    TypeVar,
     cast,
 )
 
@@ -169,6 +170,18 @@ class AuthType(str, enum.Enum):
     NONE = "none"
     NOT_PROVIDED = "not_provided"
     PLAIN = "plain"
+
+
+_EnumT = TypeVar("_EnumT", bound=enum.Enum)
+
+
+def _member(kind: Type[_EnumT], value: object) -> _EnumT:
+    """Return a member by its value; the error does not quote what may be a password."""
+    for member in kind:
+        if member.value == value:
+            return member
+    values = ", ".join(str(member.value) for member in kind)
+    raise ValueError(f"the value is not a valid {kind.__name__}: use one of {values}")
 
 
 def parse_recipients(raw: object) -> List[str]:
@@ -269,8 +282,8 @@ def encode_relation_data(  # noqa: PLR0913 - the wire format has this many keys
     databag = {
         "host": _ascii_host(host),
         "port": str(port),
-        "auth_type": AuthType(auth_type).value,
-        "transport_security": TransportSecurity(transport_security).value,
+        "auth_type": _member(AuthType, auth_type).value,
+        "transport_security": _member(TransportSecurity, transport_security).value,
         "skip_ssl_verify": str(bool(skip_ssl_verify)),
         "domain": domain,
         "user": user,
@@ -1225,12 +1238,12 @@ class SmtpDataAvailableEvent(ops.RelationEvent):
     @property
     def auth_type(self) -> AuthType:
         """How to authenticate."""
-        return AuthType(self._data["auth_type"])
+        return _member(AuthType, self._data["auth_type"])
 
     @property
     def transport_security(self) -> TransportSecurity:
         """How to protect the connection."""
-        return TransportSecurity(self._data["transport_security"])
+        return _member(TransportSecurity, self._data["transport_security"])
 
     @property
     def domain(self) -> Optional[str]:
