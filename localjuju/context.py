@@ -138,9 +138,10 @@ class Context:
         return self.hook.name
 
     def relations(self) -> list[Relation]:
-        """The relations that the unit takes part in."""
+        """The relations that the unit takes part in, up to the end of its relation-broken."""
         mine = self.where.relations_of(self.unit.application)
-        return [one for one in mine if one.id in self.unit.local.relations]
+        local = self.unit.local.relations
+        return [one for one in mine if one.id in local and not local[one.id].broken]
 
     def relation(self, text: str, option: str = "-r") -> Relation:
         """The relation that the text names, ``ID`` or ``ENDPOINT:ID``; none: the hook's own.
