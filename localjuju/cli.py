@@ -13,7 +13,6 @@ import sys
 from localjuju import wire
 
 _STARTERS = ("add-model", "bootstrap")
-_VERSION = "3.6.12-genericlinux-amd64"
 
 
 def main() -> int:
@@ -38,10 +37,13 @@ def data_folder() -> str:
 
 
 def _version(words: list[str]) -> int:
+    from localjuju import releases  # noqa: PLC0415 - needed once
+
+    version = f"{releases.chosen().version}-genericlinux-amd64"
     if "json" in words or "--format=json" in words:
-        sys.stdout.write(f'{{"version":"{_VERSION}"}}\n')
+        sys.stdout.write(f'{{"version":"{version}"}}\n')
     else:
-        sys.stdout.write(f"{_VERSION}\n")
+        sys.stdout.write(f"{version}\n")
     return 0
 
 

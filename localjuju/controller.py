@@ -25,7 +25,17 @@ import sys
 import tempfile
 from typing import TYPE_CHECKING
 
-from localjuju import agent, errors, hook_commands, hooks, life, model, processes, uniter
+from localjuju import (
+    agent,
+    errors,
+    hook_commands,
+    hooks,
+    life,
+    model,
+    processes,
+    releases,
+    uniter,
+)
 
 if TYPE_CHECKING:
     from localjuju.model import Model, Unit
@@ -58,6 +68,7 @@ class Controller:
         self.is_ending = False
         self.ended, self._end = os.pipe()
         self._agents: dict[str, agent.Agent] = {}
+        self._release = releases.chosen()
         self._runtime = pathlib.Path(tempfile.mkdtemp(prefix="localjuju-"))
         own = folder / OWN
         self.site = hooks.Site(self._runtime / "socket", own / "tools", own / "programs")
@@ -124,7 +135,7 @@ class Controller:
                 f'failed to create new model: model "{name}" for admin already exists '
                 "(already exists)"
             )
-        where = model.Model(name, self.folder / name)
+        where = model.Model(name, self.folder / name, self._release)
         where.folder.mkdir()
         self.models[name] = where
         if switch or not self.current:

@@ -13,6 +13,7 @@ import threading
 import uuid
 from typing import TYPE_CHECKING
 
+from localjuju import releases
 from localjuju.unit import (
     ALIVE,
     DEAD,
@@ -39,7 +40,6 @@ __all__ = [
     "CONTROLLER",
     "DEAD",
     "DYING",
-    "VERSION",
     "Application",
     "Consumer",
     "Grant",
@@ -61,7 +61,6 @@ __all__ = [
 
 ADDRESS = "127.0.0.1"
 CONTROLLER = "localjuju"
-VERSION = "3.6.12"
 
 _LOG_LINES = 100_000
 
@@ -306,6 +305,7 @@ class Model:
 
     name: str
     folder: pathlib.Path
+    release: releases.Release = dataclasses.field(default_factory=releases.chosen)
     uuid: str = dataclasses.field(default_factory=lambda: str(uuid.uuid4()))
     life: str = ALIVE
     config: dict[str, str] = dataclasses.field(default_factory=dict[str, str])
