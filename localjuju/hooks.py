@@ -12,7 +12,7 @@ import subprocess
 import time
 from typing import TYPE_CHECKING
 
-from localjuju import charm, faults, life, model, processes, uniter
+from localjuju import charm, faults, life, model, processes, secret_store, uniter
 from localjuju.context import Context
 from localjuju.model import Hook, Status
 
@@ -140,7 +140,7 @@ def _other_variables(context: Context) -> dict[str, str]:
             "JUJU_DISPATCH_PATH": f"actions/{task.action}",
         }
     if hook.secret_id:
-        variables["JUJU_SECRET_ID"] = f"secret:{hook.secret_id}"
+        variables["JUJU_SECRET_ID"] = secret_store.to_uri(context.where, hook.secret_id)
         variables["JUJU_SECRET_LABEL"] = hook.secret_label
     if hook.kind == "secret-remove":
         variables["JUJU_SECRET_REVISION"] = str(hook.secret_revision)

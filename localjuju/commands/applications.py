@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from localjuju import charm, errors, flags, life, model, output, uniter
+from localjuju import charm, cross_model, errors, flags, life, model, output, uniter
 from localjuju.commands.registry import FORMAT, MODEL, Call, command
 
 if TYPE_CHECKING:
@@ -229,6 +229,10 @@ def _check_new(where: Model, declared: Charm, name: str, call: Call) -> None:
             f'cannot add application "{name}": application already exists: '
             "deploy application using an alias name"
         )
+    if name in where.remotes:
+        raise errors.JujuError(
+            f'cannot add application "{name}": saas application with same name already exists'
+        )
     if declared.subordinate and "num-units" in call.parsed.flags:
         raise errors.JujuError("subordinate application must be deployed without units")
 
@@ -316,9 +320,24 @@ def remove_application(call: Call) -> None:
     call.word(0, "no application specified")
     with where.lock:
         for application in [find_application(where, name) for name in call.words]:
+            _end_offers(where, application, force=call.parsed.boolean("force"))
             call.stderr += f"will remove application {application.name}\n"
             life.destroy_application(where, application, force=call.parsed.boolean("force"))
         life.settle(where)
+
+
+def _end_offers(where: Model, application: Application, *, force: bool) -> None:
+    """Remove an application's offers; one that is consumed keeps it, unless forced."""
+    mine = [one for one in where.offers.values() if one.application == application.name]
+    count = sum(len(cross_model.connections(where, one)) for one in mine)
+    if count and not force:
+        plural = "" if count == 1 else "s"
+        raise errors.JujuError(
+            f"removing application {application.name} failed: cannot destroy application "
+            f'"{application.name}": application is used by {count} consumer{plural}'
+        )
+    for one in mine:
+        cross_model.withdraw(where, one)
 
 
 @command("remove-unit", MODEL | _REMOVE)
@@ -407,23 +426,26 @@ def _show_relation(where: Model, relation: Relation, unit: Unit) -> dict[str, An
         relation.end(unit.application) or relation.ends[0],
         relation.other(unit.application),
     )
-    remote = [one for one in where.units_of(other.application) if one.name in relation.units]
+    remote = [one.name for one in where.units_of(other.application) if one.name in relation.units]
+    if relation.far:
+        remote = [*uniter.members(where, relation, unit)]
     data: dict[str, Any] = {
         "relation-id": relation.id,
         "endpoint": end.endpoint.name,
         "related-endpoint": other.endpoint.name,
         "application-data": relation.applications[other.application].values,
-        "related-units": {
-            one.name: _show_bag(relation, one) for one in remote if one.name != unit.name
-        },
+        "related-units": {name: _show_bag(relation, name) for name in remote if name != unit.name},
     }
+    if relation.far:
+        data["cross-model"] = True
     if unit.name in relation.units:
-        data["local-unit"] = _show_bag(relation, unit)
+        data["local-unit"] = _show_bag(relation, unit.name)
     return data
 
 
-def _show_bag(relation: Relation, unit: Unit) -> dict[str, Any]:
-    return {"in-scope": unit.name in relation.scope, "data": relation.units[unit.name].values}
+def _show_bag(relation: Relation, name: str) -> dict[str, Any]:
+    far = relation.far is not None and name not in relation.scope
+    return {"in-scope": far or name in relation.scope, "data": relation.units[name].values}
 
 
 @command("trust", MODEL | {"remove": flags.BOOL, "scope": flags.TEXT})

@@ -12,6 +12,7 @@ from localjuju.hook_commands.registry import SHOW, Call, command
 if TYPE_CHECKING:
     from localjuju.context import Context
     from localjuju.model import Secret
+    from localjuju.secret_store import Reader
 
 _CONTENT = {
     "description": flags.TEXT,
@@ -58,12 +59,13 @@ def secret_get(context: Context, call: Call) -> str:
     peek, refresh = call.parsed.boolean("peek"), call.parsed.boolean("refresh")
     if peek and refresh:
         raise errors.JujuError("specify one of --refresh or --peek but not both", errors.USAGE)
-    secret = _by_uri_or_label(context, uri, label)
-    _relabel(context, secret, uri, label)
+    secret, reader = _readable(context, uri, label)
+    if reader is context.unit:
+        _relabel(context, secret, uri, label)
     content = _pending_content(context, secret, peek=peek, refresh=refresh)
     if content is None:
         content = secret_store.read(
-            secret, context.unit, label=label if uri else "", peek=peek, refresh=refresh
+            secret, reader, label=label if uri else "", peek=peek, refresh=refresh
         )
     return _show_content(call, content)
 
@@ -135,7 +137,9 @@ def secret_info_get(context: Context, call: Call) -> str:
     uri, label = call.word(0), call.parsed.text("label")
     if bool(uri) == bool(label):
         raise errors.JujuError("require either a secret URI or label", errors.USAGE)
-    secret = _by_uri_or_label(context, uri, label)
+    secret, reader = _readable(context, uri, label)
+    if reader is not context.unit:
+        raise errors.JujuError("permission denied")
     secret_store.check_manager(context.where, secret, context.unit)
     info: dict[str, object] = {
         "label": context.secret_label(secret),
@@ -202,15 +206,18 @@ def _content(call: Call, words: list[str]) -> dict[str, str]:
     return secret_store.parse_content(words, call.parsed.text("file"), call.read)
 
 
-def _by_uri_or_label(context: Context, uri: str, label: str) -> Secret:
+def _readable(context: Context, uri: str, label: str) -> tuple[Secret, Reader]:
+    """The secret that is named, and what the unit is in the secret's model."""
+    created = context.changes.created
     if uri:
-        return context.find_secret(uri)
-    created = context.changes.created.values()
-    for secret in [*created, *secret_store.owned_by(context.where, context.unit)]:
+        if secret := created.get(secret_store.parse_uri(uri)):
+            return secret, context.unit
+        return secret_store.find_readable(context.where, context.unit, uri)
+    for secret in [*created.values(), *secret_store.owned_by(context.where, context.unit)]:
         if context.secret_label(secret) == label:
-            return secret
-    if secret := secret_store.by_label(context.where, context.unit, label):
-        return secret
+            return secret, context.unit
+    if found := secret_store.by_label(context.where, context.unit, label):
+        return found
     raise errors.JujuError(f'secret with label "{label}" not found')
 
 

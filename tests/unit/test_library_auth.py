@@ -141,8 +141,8 @@ except Exception as e:
         (
             "AUTH CRAM-MD5",
             (
-                "SMTPNotSupportedError the relay offers no AUTH with user and password but "
-                "CRAM-MD5, and this machine's OpenSSL forbids MD5"
+                "SMTPNotSupportedError the relay offers CRAM-MD5 alone, which this machine's "
+                "OpenSSL forbids, in the clear; have it offer TLS"
             ),
         ),
         ("AUTH CRAM-MD5 PLAIN", "sent"),
@@ -159,6 +159,22 @@ def test_where_md5_is_forbidden_its_mechanism_is_not_used(
         command = [sys.executable, "-c", WITHOUT_MD5, str(relay.port)]
         process = subprocess.run(command, env=env, capture_output=True, text=True, check=True)
     assert process.stdout == f"{printed}\n"
+
+
+def test_where_md5_is_forbidden_plain_takes_its_place_over_tls(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def forbid(*_: object) -> None:
+        raise ValueError("unsupported")
+
+    certificate = library_relay.certificate(tmp_path)
+    relay = library_relay.Relay(
+        offers_in_tls=("AUTH CRAM-MD5",), tls=certificate.server, implicit=True
+    )
+    monkeypatch.setattr(hmac, "new", forbid)
+    with relay, data(relay, "tls", tls_ca_chain=certificate.authority, **AUTH).connect():
+        pass
+    assert relay.received[1:-1] == [f"tls AUTH PLAIN {PLAIN}"]
 
 
 @pytest.mark.parametrize("offered", ["SIZE", "AUTH GSSAPI"])

@@ -26,7 +26,7 @@ def localjuju(controller: None) -> None:
 @pytest.fixture(scope="session")
 def release(pytestconfig: pytest.Config) -> Release:
     """The release of Juju that is played."""
-    return RELEASES[pytestconfig.getoption("--juju-release")]
+    return RELEASES[str(pytestconfig.getoption("--juju-release"))]
 
 
 @pytest.fixture

@@ -528,10 +528,11 @@ class SmtpRelationData(_ModelBase):
         STARTTLS never falls back to clear text (RFC 3207 section 6).
 
         AUTH is attempted once, with one mechanism: the first that the relay offers of PLAIN
-        (RFC 4616), LOGIN and CRAM-MD5 (RFC 2195), whether the connection is encrypted or not;
-        CRAM-MD5 is passed over where OpenSSL forbids MD5, as with FIPS. User and password go over
-        a clear connection only where the provider says so by `transport_security` `none` with
-        `auth_type` `plain`, and then a warning is logged.
+        (RFC 4616), LOGIN and CRAM-MD5 (RFC 2195), whether the connection is encrypted or not.
+        Where that is CRAM-MD5 and OpenSSL forbids MD5, as with FIPS, it is PLAIN over TLS, though
+        not offered, and an error in the clear. User and password go over a clear connection only
+        where the provider says so by `transport_security` `none` with `auth_type` `plain`, and
+        then a warning is logged.
 
         An international host goes to the name server and into TLS in ASCII, by IDNA 2008 with the
         mapping of UTS 46, non-transitional, as browsers do.
@@ -1117,24 +1118,38 @@ def _authenticate(client: smtplib.SMTP, user: str, password: str) -> None:
     """Attempt AUTH once: `smtplib.SMTP.login` tries each mechanism, and no password but ASCII."""
     import smtplib  # noqa: PLC0415 - paid only where it is needed
 
-    offered = client.esmtp_features.get("auth", "").upper().split()
+    mechanism = _mechanism(client)
     plain = _base64(f"\0{user}\0{password}")
-    if "PLAIN" in offered:
+    if mechanism == "PLAIN":
         code, reply = _auth_plain(client, plain)
-    elif "LOGIN" in offered:
-        code, reply = _dialogue(client, "LOGIN", lambda _: user, lambda _: password)
-    elif "CRAM-MD5" in offered and _has_md5():
-        code, reply = _dialogue(client, "CRAM-MD5", functools.partial(_cram, user, password))
+    elif mechanism == "LOGIN":
+        code, reply = _dialogue(client, mechanism, lambda _: user, lambda _: password)
     else:
-        reason = "the relay offers no AUTH with user and password"
-        if "CRAM-MD5" in offered:
-            reason += " but CRAM-MD5, and this machine's OpenSSL forbids MD5"
-        raise smtplib.SMTPNotSupportedError(reason)
+        code, reply = _dialogue(client, mechanism, functools.partial(_cram, user, password))
     if code != 235:  # noqa: PLR2004 - RFC 4954 section 6: authentication succeeded
         # Some relays repeat in their refusal what they were sent.
         for secret in (plain, _base64(password), password):
             reply = reply.replace(_encoded(secret), b"********")
         raise smtplib.SMTPAuthenticationError(code, reply)
+
+
+def _mechanism(client: smtplib.SMTP) -> str:
+    """Choose a mechanism as `connect` says."""
+    import smtplib  # noqa: PLC0415 - paid only where it is needed
+    import ssl  # noqa: PLC0415 - as above
+
+    offered = client.esmtp_features.get("auth", "").upper().split()
+    chosen = next((each for each in ("PLAIN", "LOGIN", "CRAM-MD5") if each in offered), None)
+    if chosen is None:
+        raise smtplib.SMTPNotSupportedError("the relay offers no AUTH with user and password")
+    if chosen != "CRAM-MD5" or _has_md5():
+        return chosen
+    if isinstance(client.sock, ssl.SSLSocket):
+        return "PLAIN"
+    raise smtplib.SMTPNotSupportedError(
+        "the relay offers CRAM-MD5 alone, which this machine's OpenSSL forbids, in the clear; "
+        "have it offer TLS"
+    )
 
 
 def _auth_plain(client: smtplib.SMTP, plain: str) -> Tuple[int, bytes]:
