@@ -13,10 +13,12 @@ from oracle import Oracle, UserSecret
 from world import INTEGRATOR
 
 if TYPE_CHECKING:
-    from world import NewWorld
+    from world import NewWorld, World
 
 ENDPOINTS = ("smtp", "smtp-legacy")
 REQUIRERS = ("first", "second", "third")
+FOREIGN = "foreign"
+"""A requirer in another model, to which the integrator is offered."""
 UNITS = 3
 
 RELAY: dict[str, Any] = {
@@ -49,6 +51,7 @@ MENDED: dict[str, Any] = {**RELAY, "auth_type": "none", "smtp_sender": "", "pass
 
 hasty = st.booleans()
 numbers = st.integers(0, 9)
+requirers = st.sampled_from((*REQUIRERS, FOREIGN))
 
 
 class Operators(RuleBasedStateMachine):
@@ -58,6 +61,8 @@ class Operators(RuleBasedStateMachine):
         new_world: Makes a model.
         looked: How many settled states were looked at, of all models.
         world: The model.
+        abroad: The other model, in which the requirer FOREIGN lives.
+        offered: Whether the integrator is offered to it, and consumed there.
         oracle: What must be seen of it.
     """
 
@@ -68,6 +73,8 @@ class Operators(RuleBasedStateMachine):
         super().__init__()
         self._stack = contextlib.ExitStack()
         self.world = self._stack.enter_context(type(self).new_world())
+        self.abroad = self._stack.enter_context(type(self).new_world())
+        self.offered = False
         self.oracle = Oracle()
 
     def teardown(self) -> None:
@@ -78,7 +85,8 @@ class Operators(RuleBasedStateMachine):
         """Relate a requirer on each endpoint, with a password; perhaps refresh to get there."""
         # The simplest of all histories does one and the same thing over and over.
         hypothesis.assume(seed)
-        self.world.juju.model_config({"localjuju-seed": str(seed)})
+        for world in (self.world, self.abroad):
+            world.juju.model_config({"localjuju-seed": str(seed)})
         charm = self.world.charms.older if older else self.world.charms.integrator
         self.world.juju.deploy(charm, INTEGRATOR)
         self.oracle.units[INTEGRATOR] = 1
@@ -164,10 +172,12 @@ class Operators(RuleBasedStateMachine):
         self.world.juju.remove_secret(name, revision=revision)
         self._settle(update_status=True)
 
-    @rule(app=st.sampled_from(REQUIRERS), endpoint=st.sampled_from(ENDPOINTS), hasty=hasty)
+    @rule(app=requirers, endpoint=st.sampled_from(ENDPOINTS), hasty=hasty)
     def relate(self, app: str, endpoint: str, *, hasty: bool) -> None:
         if app not in self.oracle.units:
             self._deploy(app)
+        if app == FOREIGN and not self.offered:
+            self._offer()
         if app not in self.oracle.endpoints:
             self._relate(app, endpoint)
         self._end(hasty=hasty)
@@ -177,7 +187,21 @@ class Operators(RuleBasedStateMachine):
     def unrelate(self, data: st.DataObject) -> None:
         app = data.draw(st.sampled_from(sorted(self.oracle.endpoints)))
         self._log(f"unrelate {app}")
-        self.world.unrelate(app, self.oracle.unrelate(app))
+        self._home(app).unrelate(app, self.oracle.unrelate(app))
+        self._settle()
+
+    @rule()
+    @precondition(lambda self: self.offered)
+    def withdraw(self) -> None:
+        """End the other model's part in the integrator, and the offer to it."""
+        self._log("withdraw the offer")
+        if FOREIGN in self.oracle.endpoints:
+            self.oracle.unrelate(FOREIGN)
+        self.abroad.juju.cli("remove-saas", INTEGRATOR)
+        self._settle()
+        url = f"{self.world.juju.model}.{INTEGRATOR}"
+        self.world.juju.cli("remove-offer", url, include_model=False)
+        self.offered = False
         self._settle()
 
     @rule(data=st.data(), hasty=hasty)
@@ -185,7 +209,7 @@ class Operators(RuleBasedStateMachine):
     def add_unit(self, data: st.DataObject, *, hasty: bool) -> None:
         app = data.draw(st.sampled_from(self._growing()))
         self._log(f"add a unit to {app}")
-        self.world.juju.add_unit(app)
+        self._home(app).juju.add_unit(app)
         self.oracle.units[app] += 1
         self._end(hasty=hasty)
 
@@ -193,20 +217,22 @@ class Operators(RuleBasedStateMachine):
     @precondition(lambda self: self._shrinking())
     def remove_unit(self, data: st.DataObject, *, leads: bool) -> None:
         app = data.draw(st.sampled_from(self._shrinking()))
-        units = self.world.juju.status().apps[app].units
+        units = self._home(app).juju.status().apps[app].units
         unit = next(name for name, unit in units.items() if unit.leader == leads)
         self._log(f"remove {unit}, {'the leader' if leads else 'a follower'}")
-        self.world.juju.remove_unit(unit)
+        self._home(app).juju.remove_unit(unit)
         self.oracle.units[app] -= 1
         self._settle()
 
-    @rule(app=st.sampled_from((INTEGRATOR, *REQUIRERS)))
+    @rule(app=st.sampled_from((INTEGRATOR, *REQUIRERS, FOREIGN)))
     def remove_application(self, app: str) -> None:
         """Remove an application; an integrator comes again, new."""
         if app not in self.oracle.units:
             return
+        if app == INTEGRATOR and self.offered:
+            self.withdraw()
         self._log(f"remove {app}")
-        self.world.juju.remove_application(app)
+        self._home(app).juju.remove_application(app)
         self.oracle.remove(app)
         self._settle()
         if app == INTEGRATOR:
@@ -230,13 +256,22 @@ class Operators(RuleBasedStateMachine):
 
     def _deploy(self, app: str) -> None:
         self._log(f"deploy {app}")
-        self.world.deploy(app)
+        self._home(app).deploy(app)
         self.oracle.units[app] = 1
+
+    def _offer(self) -> None:
+        self._log("offer")
+        self.world.juju.offer(INTEGRATOR, endpoint=list(ENDPOINTS))
+        self.abroad.juju.consume(f"{self.world.juju.model}.{INTEGRATOR}", INTEGRATOR)
+        self.offered = True
 
     def _relate(self, app: str, endpoint: str) -> None:
         self._log(f"relate {app} on {endpoint}")
-        self.world.integrate(app, endpoint)
+        self._home(app).integrate(app, endpoint)
         self.oracle.relate(app, endpoint)
+
+    def _home(self, app: str) -> World:
+        return self.abroad if app == FOREIGN else self.world
 
     def _growing(self) -> list[str]:
         return sorted(app for app, number in self.oracle.units.items() if number < UNITS)
@@ -264,11 +299,16 @@ class Operators(RuleBasedStateMachine):
 
     def _settle(self, *, update_status: bool = False) -> None:
         self.oracle.pass_on()
-        self.world.settle()
-        if update_status and INTEGRATOR in self.oracle.units:
+        self._let_hooks_run()
+        if update_status:
             # No hook tells of a grant, and none of what a user removes.
             self.world.update_status(INTEGRATOR)
-            self.world.settle()
+            self._let_hooks_run()
         self.oracle.settled()
-        sight.check(self.world, self.oracle)
+        sight.check(self.world, self.abroad, self.oracle)
         type(self).looked += 1
+
+    def _let_hooks_run(self) -> None:
+        """Settle both models: what one does may be news to the other."""
+        for world in (self.world, self.abroad, self.world, self.abroad):
+            world.settle()

@@ -10,29 +10,38 @@ import pytest
 from world import INTEGRATOR
 
 if TYPE_CHECKING:
-    from oracle import Oracle
+    from oracle import Oracle, Relay
     from world import World
 
 
-def check(world: World, oracle: Oracle) -> None:
-    """Look at all that is to be seen; what was in doubt is settled by what the workloads use."""
-    status = world.juju.status()
-    assert {name: len(app.units) for name, app in status.apps.items()} == oracle.units
-    _check_workloads(world, oracle, status)
-    for name, app in status.apps.items():
+def check(world: World, abroad: World, oracle: Oracle) -> None:
+    """Look at all that is to be seen; what was in doubt is settled by what the workloads use.
+
+    Args:
+        world: The model with the integrator.
+        abroad: The model to which it is offered.
+        oracle: What must be seen, in both.
+    """
+    apps = {**world.juju.status().apps, **abroad.juju.status().apps}
+    assert {name: len(app.units) for name, app in apps.items()} == oracle.units
+    _check_workloads({**world.relays(), **abroad.relays()}, oracle, apps)
+    for name, app in apps.items():
         for unit in app.units.values():
             if name == INTEGRATOR:
                 _check_integrator(unit.workload_status, oracle.wrong())
             else:
                 assert unit.workload_status.current == _requirers_status(oracle, name)
-    _check_secret(world, oracle)
-    assert world.leaks() == []
+    _check_secret(world, abroad, oracle)
+    assert world.leaks() + abroad.leaks(of=world) == []
 
 
-def _check_workloads(world: World, oracle: Oracle, status: jubilant.Status) -> None:
-    workloads = world.relays()
-    for name in status.apps.keys() - {INTEGRATOR}:
-        for unit in status.apps[name].units:
+def _check_workloads(
+    workloads: dict[str, dict[str, Relay]],
+    oracle: Oracle,
+    apps: dict[str, jubilant.statustypes.AppStatus],
+) -> None:
+    for name in apps.keys() - {INTEGRATOR}:
+        for unit in apps[name].units:
             used = workloads.get(unit, {})
             assert set(used) <= {oracle.endpoints.get(name)}
             relay = next(iter(used.values()), None)
@@ -53,18 +62,23 @@ def _requirers_status(oracle: Oracle, app: str) -> str:
     return "active" if oracle.published[app][-1] else "waiting"
 
 
-def _check_secret(world: World, oracle: Oracle) -> None:
+def _check_secret(world: World, abroad: World, oracle: Oracle) -> None:
     passwords = oracle.passwords()
     owned = world.secrets(owner=INTEGRATOR)
+    foreign = abroad.juju.status().apps.keys()
     assert len(owned) <= 1
     assert [one.revisions for one in owned] == [1] * len(owned)
     readers = [reader for one in owned for reader in one.readers]
-    assert readers == sorted(f"application-{app}" for app in passwords)
+    # Another model's application goes by a name that Juju makes up.
+    local = [reader for reader in readers if not reader.startswith("application-remote-")]
+    assert local == sorted(f"application-{app}" for app in passwords.keys() - foreign)
+    assert len(readers) == len(passwords)
     if passwords:
         assert [{one.content["password"]} for one in owned] == [set(passwords.values())]
     elif not oracle.wrong() and "password" not in oracle.relay():
         assert owned == []
     for secret in owned:
         for outsider in oracle.units.keys() - {INTEGRATOR, *passwords}:
+            home = abroad if outsider in foreign else world
             with pytest.raises(jubilant.TaskError):
-                world.juju.exec("secret-get", secret.id, unit=f"{outsider}/leader")
+                home.juju.exec("secret-get", secret.uri, unit=f"{outsider}/leader")

@@ -1,9 +1,9 @@
 """Operators do all that they can do, in any order, and the model never says anything untrue.
 
 Hypothesis writes histories: it configures, breaks and mends the configuration, rotates passwords,
-adds, grants, revokes and removes secrets, relates and unrelates, adds and removes units and
-applications, refreshes, and removes leaders, while localjuju shuffles the turns of the units. Some
-steps come before the hooks of the one before have run.
+adds, grants, revokes and removes secrets, relates and unrelates, offers to another model, adds and
+removes units and applications, refreshes, and removes leaders, while localjuju shuffles the turns
+of the units. Some steps come before the hooks of the one before have run.
 
 In every settled state the requirers' workloads use the relay that is configured, or the last that
 was; nobody else can read the secret; no secret and no revision is left over; the statuses name

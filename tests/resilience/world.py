@@ -51,6 +51,7 @@ class Secret:
 
     Attributes:
         id: The ID alone.
+        uri: The ID with its model's, as every model reads it.
         name: A user's name for it, or its owner with its label.
         content: Of the newest revision.
         revisions: How many there are.
@@ -58,6 +59,7 @@ class Secret:
     """
 
     id: str
+    uri: str
     name: str
     content: dict[str, str]
     revisions: int
@@ -82,6 +84,7 @@ class World:
         self.observers: dict[str, Callable[[], object]] = {}
         self.runs: list[localjuju.HookRun] = []
         self._folder = data / str(juju.model)
+        self._hook_log = self._folder / "hooks.jsonl"
         self._plan = plan
         self._token = uuid.uuid4().hex
         self._disturbed = False
@@ -140,7 +143,7 @@ class World:
         )
 
     def _new_runs(self) -> list[localjuju.HookRun]:
-        log = localjuju.hook_log(str(self.juju.model)) if self._folder.exists() else []
+        log = localjuju.hook_log(str(self.juju.model)) if self._hook_log.exists() else []
         new = log[len(self.runs) :]
         self.runs += new
         return new
@@ -183,6 +186,7 @@ class World:
         shown = self.juju.show_secret(uri, revisions=True)
         return Secret(
             id=uri.unique_identifier,
+            uri=f"secret://{self._model_uuid}/{uri.unique_identifier}",
             name=shown.name or f"{shown.owner}:{shown.label or 'unlabelled'}",
             content=self.juju.show_secret(uri, reveal=True).content,
             revisions=len(shown.revisions or []),
@@ -212,17 +216,18 @@ class World:
         line = f'relation-get --format json -r "$(relation-ids {endpoint})" - {INTEGRATOR}'
         return json.loads(self.juju.exec(line, unit=unit).stdout)
 
-    def leaks(self) -> list[str]:
-        """Name the places in which a password stands that must not hold one."""
-        juju = self.juju
+    def leaks(self, of: World | None = None) -> list[str]:
+        """Name the places in which a password stands, of this world or another, that must not."""
+        juju, token = self.juju, (of or self)._token.encode()
         texts = {
             "log": juju.debug_log().encode(),
             "status": juju.cli("status", "--format", "json").encode(),
-            "hook log": (self._folder / "hooks.jsonl").read_bytes(),
         }
+        if self._hook_log.exists():
+            texts["hook log"] = self._hook_log.read_bytes()
         for unit_state in self._folder.glob("agents/unit-*/charm/.unit-state.db*"):
             texts[unit_state.parts[-3]] = unit_state.read_bytes()
-        return [name for name, text in texts.items() if self._token.encode() in text]
+        return [name for name, text in texts.items() if token in text]
 
     def sweep(self) -> None:
         """Remove the files by which ops hands a content to `secret-add`, left by a killed charm.
