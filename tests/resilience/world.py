@@ -139,7 +139,7 @@ class World:
             lambda status: jubilant.all_agents_idle(status) and not jubilant.any_error(status),
             delay=0.4,
             successes=1,
-            timeout=600,
+            timeout=7200,
         )
 
     def _new_runs(self) -> list[localjuju.HookRun]:
