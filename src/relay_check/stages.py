@@ -98,7 +98,7 @@ def send(  # noqa: PLR0913 - each has a default and a name
         _finish(session)
     report = session.report()
     queue_id = delivery.queue_id(session.answer) if report.works else None
-    return SendReport(report, session.answer, queue_id, session.refused)
+    return SendReport(report, session.answer, queue_id, session.left_out)
 
 
 def _reach(session: Session, resolver: network.Resolver) -> None:

@@ -158,7 +158,8 @@ def test_report_for_a_person() -> None:
     ("behaviour", "arguments", "code"),
     [
         (Behaviour(), [], 0),
-        (Behaviour({"MAIL": "451 later"}), ["--sender", "a@b.example"], 0),
+        (Behaviour({"MAIL": "451 greylisted"}), ["--sender", "a@b.example"], 0),
+        (Behaviour({"MAIL": "451 later"}), ["--sender", "a@b.example"], 75),
         (Behaviour({"RCPT": "550 no"}), ["--recipient", "a@b.example"], 65),
         (Behaviour({"BANNER": "554 no"}), [], 69),
         (Behaviour({"BANNER": "421 busy"}), [], 75),
