@@ -167,7 +167,7 @@ BROWSER_LOGIN = (
     r"|accept the (new )?terms"
 )
 FOR_PROGRAMS = (
-    r"app(lication)?[- ]?(specific)?[- ]?pass(word|code)|second ?factor"
+    r"(app|application)[- ]?(specific)?[- ]?pass(word|code)|second ?factor"
     r"|\b(two|2)[- ]?(factor|step)|\b(mfa|2fa)\b|multi[- ]?factor|authori[sz]ation code"
     r"|(device|client|third[- ]party)[- ](specific )?password|dedicated password"
 )
@@ -190,7 +190,7 @@ _ACCOUNT = (
 _DISABLED = (
     r"(disabled|suspended|locked([- ]out)?|blocked|deactivated|inactive|frozen|closed|terminated"
     r"|paused|revoked|restricted|on hold|under review|compromised"
-    r"|not (yet )?(active|activated|enabled|confirmed|subscribed)|unconfirmed|cancell?ed)"
+    r"|not (yet )?(active|activated|enabled|confirmed|subscribed)|unconfirmed|canceled|cancelled)"
 )
 DISABLED = (
     rf"\b{_ACCOUNT}( \S+){{0,3}} ({_IS} )?(temporarily |permanently |currently |been )*{_DISABLED}"
