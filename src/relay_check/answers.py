@@ -205,7 +205,7 @@ _RULES = (
     # The relay itself.
     _Rule(Kind.GREYLISTED, words=phrases.GREYLISTED, temporary=True),
     _Rule(Kind.GREYLISTED, _ENVELOPE, enhanced=r"2\.0", temporary=True),
-    _Rule(Kind.GREYLISTED, _ENVELOPE, codes=(450,), enhanced=r"3\.2"),
+    _Rule(Kind.GREYLISTED, _ENVELOPE, r"^service (currently )?unavailable", r"3\.2", codes=(450,)),
     _Rule(Kind.RELAY_FULL, words=phrases.RELAY_FULL),
     _Rule(Kind.TOO_BIG, _ENVELOPE, phrases.TOO_BIG),
     _Rule(Kind.TOO_BIG, _ENVELOPE, enhanced=r"3\.4|2\.3"),
@@ -225,6 +225,7 @@ _RULES = (
     _Rule(Kind.BUSY, _GREETING, temporary=True),
     _Rule(Kind.REFUSED_FOR_NOW, temporary=True),
     _Rule(Kind.TOO_BIG, _ENVELOPE, codes=(552,), enhanced=r"|[^7].*"),
+    _Rule(Kind.ENVELOPE_REFUSED, ("mail", "rcpt"), phrases.POLICY),
     _Rule(Kind.RELAY_DENIED, ("rcpt",), codes=(551, 554), authenticated=False),
     _Rule(Kind.RELAY_DENIED, ("rcpt",), codes=(550,), enhanced=r"7\..*", authenticated=False),
     _Rule(Kind.RELAY_DENIED_TO_ACCOUNT, ("rcpt",), codes=(551,)),

@@ -45,7 +45,7 @@ def _first_reply(session: Session) -> wire.Reply:
     """Return the banner, for which a relay that is slow on purpose gets all of the time."""
     connection = session.connection
     try:
-        return connection.reply()
+        return _first_words(session)
     except TimeoutError:
         if connection.has_begun:
             raise
@@ -58,6 +58,27 @@ def _first_reply(session: Session) -> wire.Reply:
         if connection.has_begun:
             raise
         raise session.failed(Kind.SILENT) from None
+
+
+def _first_words(session: Session) -> wire.Reply:
+    """Return the banner, unless it is the end of a wait for the PROXY protocol."""
+    try:
+        reply = session.connection.reply()
+    except ConnectionError:
+        _look_for_proxy(session)
+        raise
+    if reply.is_temporary:
+        _look_for_proxy(session)
+    return reply
+
+
+def _look_for_proxy(session: Session) -> None:
+    """Try the PROXY protocol where a relay gave up only after seconds of silence."""
+    if session.clock.elapsed_ms < _LOOK * 1000 or session.connection.is_encrypted:
+        return
+    with contextlib.suppress(OSError), contextlib.closing(session.open()) as other:
+        _send_proxy_header(session, other)
+        _judge_proxy(session, other.receive())
 
 
 def _look_around(session: Session) -> None:

@@ -310,7 +310,7 @@ RECIPIENT_UNKNOWN = (
     r"|(does|do)(n't| not) exist)"
     rf"|(unknown|no such|invalid|nonexistent|bad) {_some(2)}{_MAILBOX}"
     r"|undeliverable|not deliverable|unroute?able|no mailbox|recipientnotfound"
-    r"|address rejected: access denied|not a valid mailbox"
+    r"|not a valid mailbox"
 )
 
 # The relay itself.
@@ -336,12 +336,13 @@ RELAY_BROKEN = (
     rf"|(local|internal|server|system|configuration|processing|backend) {_some(2)}{_BREAKS}"
     rf"|(policy|filter|scanner|scan|virus) {_some(4)}{_BREAKS}\b"
     r"|policy (service|server|daemon)|service unavailable ?- ?try again|milter"
-    r"|(can't|cannot|could not|unable to) (open|write|create|access|contact|queue|connect)"
+    rf"|{_CANNOT} (open|write|create|access|contact|queue|connect)"
     r"|error (in|while) (writ|read|process)|local data error|queue file|spool|database"
     r"|\bldap\b|misconfigur|mail system|out of memory|\bi/o\b|local_scan"
     r"|unexpected (error|condition|failure)|temporarily unavailable"
 )
 BUSY = r"\bbusy\b|overload|too much load|load average|(going|shutting) down|shutdown"
+POLICY = r"administrative(ly)?|\bpolic(y|ies)\b|prohibit"
 SYNTAX = (
     r"syntax|must contain a domain|fully[- ]qualified address|domain name required"
     r"|(malformed|illegal|improper) (\S+ )?(address|recipient|sender|character)"

@@ -129,7 +129,7 @@ def test_machine_whose_policy_forbids_md5_shows_no_password_for_it() -> None:
     assert "AUTH" not in relay.verbs
 
 
-@pytest.mark.parametrize(("length", "parts"), [(360, 3), (361, 2)])
+@pytest.mark.parametrize(("length", "parts"), [(362, 3), (363, 2)])
 def test_response_that_makes_the_command_too_long_is_an_answer(length: int, parts: int) -> None:
     """The line is 512 octets with its CRLF at the most (RFC 4954 section 4)."""
     password = "p" * length
