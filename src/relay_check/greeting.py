@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
 # Seconds in which a port that speaks TLS takes a connection and answers to the beginning of TLS.
 _LOOK = 2.0
-# RFC 1123 section 2.1, with a dot at least.
+# RFC 1123 section 2.1, with a dot at least, and no address.
 _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
-_FULL_NAME = re.compile(rf"(?=.{{1,253}}$){_LABEL}(?:\.{_LABEL})+")
+_FULL_NAME = re.compile(rf"(?=.{{1,253}}$)(?!.*\.\d+$){_LABEL}(?:\.{_LABEL})+")
 # Every machine has these: relays refuse them (RFC 6761 section 6.3).
 _LOCAL_NAME = re.compile(r"(?i)^localhost\.|\.(localhost|localdomain)$")
 

@@ -93,6 +93,7 @@ def test_password_in_the_place_of_the_user_is_hidden() -> None:
         "unit_0.example.com",
         "-unit.example.com",
         "unit..example.com",
+        "10.0.0.1",
         f"{'a' * 64}.example.com",
     ],
 )
