@@ -9,7 +9,7 @@ from relay_check.kinds import Kind
 _ALERTS = {
     "ACCESS_DENIED": "access denied",
     "BAD_CERTIFICATE": "bad certificate, which is the client's",
-    "HANDSHAKE_FAILURE": "handshake failure, mostly for want of a common cipher",
+    "HANDSHAKE_FAILURE": "handshake failure, for want of a common cipher or of a certificate",
     "INSUFFICIENT_SECURITY": "insufficient security, the ciphers of this machine are too weak",
     "INTERNAL_ERROR": "internal error, mostly of a relay that has no certificate",
     "UNRECOGNIZED_NAME": "unrecognized name, the relay knows no host of this name",

@@ -23,6 +23,7 @@ RESOLVER_REFUSED = (
 NO_DIRECT_MAIL = (
     r"send (e-?mails?|mails?|messages?) directly|direct(ly)? (to|from) .*(dynamic|residential)"
     r"|(use|through|via) (the|your) (own )?(smtp relay|(isp|provider)('s)? (mail|smtp))"
+    r"|(use|through|via) (the )?(smtp|mail) (server|relay|host) of your (isp|provider)"
     r"|dynamic (ip|address|host|range|pool)|dynamically assigned|residential"
 )
 _IP = r"(ip|ip[ -]address(es)?|ips|location|network)"
@@ -39,7 +40,8 @@ _LISTS = (
 )
 BLOCK_LIST = (
     rf"{_LISTS}|\b(dns|r)bls?\b|(block|black|deny|reject)[- ]?list|\blisted (in|on|at|by)\b"
-    r"|blocked (\S+ )?using|reputation|\bbanned\b|permanently deferred|\[(bl|ph)\d+\]"
+    r"|(blocked|refused|rejected) - see http|spams? from your|blocked (\S+ )?using|reputation"
+    r"|\bbanned\b|permanently deferred|\[(bl|ph)\d+\]"
 )
 # A name in the DNS after the words that lead to it, or a list's own.
 LIST_NAME = (
@@ -53,6 +55,9 @@ CLIENT_REFUSED = (
     rf"\b(your|this|sending|the|client|remote|connecting) {_some(1)}{_CLIENT}\b.*{_REFUSED}"
     rf"|\b(ip|client host|connections?)( address)?( from)?( \[?[\da-f.:]+\]?)? ({_IS} )?{_REFUSED}"
     rf"|{_REFUSED}\w* (\S+ )?(connections? )?(from|for) (your|this) {_CLIENT}"
+    r"|bad (sender |client )?ip\b"
+    r"|(mail|messages?) from \[?[\d.]+\]? (refused|rejected|blocked|denied)"
+    r"|not (currently )?accept\w* (mail|messages?|e-?mail|connections?) from your"
     r"|will not be accepted|go away|not welcome|traffic not accepted"
 )
 EHLO_NAME = (
@@ -67,7 +72,8 @@ NO_REVERSE_DNS = (
     r"\bptr\b|\br-?dns\b|reverse[- ](dns|host|look|map|record|name|ip|address|resol|entry)"
     rf"|{_CANNOT} (find|resolve|look ?up) your (?!domain)|forward[- ]confirmed|\bfcrdns"
     r"|(host ?name|name|ip( address)?) .*(does(n't| not) (match|resolve)|forged)"
-    r"|no (valid )?host ?name for"
+    r"|no (valid )?host ?name for|unresolvable (relay |client )?host"
+    r"|^(?!.*relay).*ip name lookup fail"
 )
 
 # TLS.
@@ -136,7 +142,9 @@ MAILBOX_FULL = (
     r"mail ?(box|folder) .*(full|quota|exceed|storage|space)|\b(in)?box (is )?full"
     r"|(user|recipient|account|mailbox) .*(over ?quota|is full|quota (is )?exceeded)"
     r"|over ?quota|quota (is |has been )?exceeded|exceed\w* (\S+ ){0,2}(quota|storage)"
-    r"|storage (quota|limit|space)|out of storage|not enough (storage|room|space) .*mailbox"
+    r"|bo.te .*pleine|n(o|')t have enough (space|room)|space .*(used up|exhausted)"
+    r"|storage (quota|limit|space|allocation)|out of storage"
+    r"|not enough (storage|room|space) .*mailbox"
 )
 QUOTA = r"\bquota\b|sending limit|message limit"
 
@@ -188,17 +196,17 @@ _ACCOUNT = (
     r"|organi[sz]ation|identity|sending)"
 )
 _DISABLED = (
-    r"(disabled|suspended|locked([- ]out)?|blocked|deactivated|inactive|frozen|closed|terminated"
-    r"|paused|revoked|restricted|on hold|under review|compromised"
+    r"(disabled|suspend(ed)?|locked([- ]out)?|blocked|deactivated|inactive|frozen|closed"
+    r"|terminated|paused|revoked|restricted|on hold|under review|compromised"
     r"|not (yet )?(active|activated|enabled|confirmed|subscribed)|unconfirmed|canceled|cancelled)"
 )
 DISABLED = (
-    rf"\b{_ACCOUNT}( \S+){{0,3}} ({_IS} )?(temporarily |permanently |currently |been )*{_DISABLED}"
+    rf"\b{_ACCOUNT}( \S+){{0,6}} ({_IS} )?(temporarily |permanently |currently |been )*{_DISABLED}"
     rf"|\b{_DISABLED} {_some(1)}{_ACCOUNT}\b|access restricted"
 )
 SENDING_DISABLED = (
     rf"(sending|outgoing|outbound)( \S+){{0,6}} {_DISABLED}|bad outbound sender"
-    r"|unusual (sending )?activity|sender (address )?blocked"
+    r"|unusual (sending )?activity|sender (address )?blocked|(mail|account) suspension"
 )
 MECHANISM = (
     r"(unrecogni[sz]ed|unsupported|unknown|invalid|no such) auth\w*( \S+)? ?(type|method|mech)"
@@ -248,6 +256,7 @@ AUTH_REQUIRED = (
     rf"|(must|need to|have to|please|should|required to) {_some(3)}{_LOG_IN}"
     rf"|(requires?|needs?|without|proper|use|enable|missing|no|send) (smtp |valid |an )*auth\w*"
     r"|(smtp[- ]auth|log ?in|pop[- ]?before[- ]?smtp) (is )?(required|first|needed)"
+    r"|auth\w* (requise|(must|should) be)|(do not|don't|did not|didn't) authenticate"
     r"|check (your )?mail first|only (available |allowed )?(to|for) (authenticated|local) users"
 )
 RIGHTS = (
@@ -286,13 +295,15 @@ SENDER_DOMAIN = (
     rf"domain of (the )?sender|sender(('s)?| address)?( rejected)?( \S+)?:? {_some(2)}"
     rf"(domain|host|mx|mail exchanger?)\b.*{_NO_DOMAIN}|{_NO_DOMAIN} sender (domain|host)"
     rf"|(from|return[- ]path|envelope) domain .*{_NO_DOMAIN}|sender address rejected: unable"
+    r"|unroute?able sender"
 )
 DOMAIN = (
     rf"\b(domain|mx)( name| records?)?\b( \S+)? {_NO_DOMAIN}|(no such|unknown|unroute?able|invalid"
     r"|non-?existent) (mail |destination )?(domain|host)\b"
     r"|host (or domain name )?(not found|unknown)"
     rf"|{_CANNOT} (resolve|route|find (a )?(mx|mail|host))|no (mx|such host|route)"
-    r"|name service error|mx records? .*(point|non)|null ?mx|unable to look up (mail|host|mx)"
+    r"|dead domain|name service error|mx records? .*(point|non)|null ?mx"
+    r"|unable to look up (mail|host|mx)"
 )
 SENDER = (
     r"\bsender( address)?( \S+)? (rejected|refused|denied|verif\w*|invalid|not accepted|unknown)"
@@ -338,13 +349,13 @@ RELAY_BROKEN = (
     r"|policy (service|server|daemon)|service unavailable ?- ?try again|milter"
     rf"|{_CANNOT} (open|write|create|access|contact|queue|connect)"
     r"|error (in|while) (writ|read|process)|local data error|queue file|spool|database"
-    r"|\bldap\b|misconfigur|mail system|out of memory|\bi/o\b|local_scan"
+    r"|mail loop|loops back|\bldap\b|misconfigur|mail system|out of memory|\bi/o\b|local_scan"
     r"|unexpected (error|condition|failure)|temporarily unavailable"
 )
 BUSY = r"\bbusy\b|overload|too much load|load average|(going|shutting) down|shutdown"
 POLICY = r"administrative(ly)?|\bpolic(y|ies)\b|prohibit"
 SYNTAX = (
-    r"syntax|must contain a domain|fully[- ]qualified address|domain name required"
+    r"syntax|must contain a domain|fully[- ]qualified (e-?mail )?address|domain name required"
     r"|(malformed|illegal|improper) (\S+ )?(address|recipient|sender|character)"
     r"|not a valid (e-?mail )?address|(missing|without) (a )?(domain|@)|unqualified"
 )

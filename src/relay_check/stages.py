@@ -31,7 +31,7 @@ def check(  # noqa: PLR0913 - each has a default and a name
 
     Args:
         target: What to check.
-        sender: Address to try as the envelope's sender; the empty one if there are recipients.
+        sender: Address to try as the envelope's sender; the empty one by default.
         recipients: Addresses to try as the envelope's recipients.
         timeout: Limit for the whole, in seconds.
         stage_timeout: Limit for each stage, in seconds; half of `timeout` by default, but for a

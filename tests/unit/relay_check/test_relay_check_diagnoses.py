@@ -636,7 +636,7 @@ def test_tls_that_fails_otherwise(pki: checking.Pki) -> None:
     assert diagnosis(report)[2:] == (
         (
             "Port and transport_security are right; the relay ends TLS, and says: "
-            "handshake failure, mostly for want of a common cipher."
+            "handshake failure, for want of a common cipher or of a certificate."
         ),
         "Ask the relay's operator to mend its certificate or its settings of TLS.",
     )
