@@ -40,6 +40,7 @@ __all__ = [
     "CONTROLLER",
     "DEAD",
     "DYING",
+    "PORT",
     "Application",
     "Consumer",
     "Grant",
@@ -61,6 +62,8 @@ __all__ = [
 
 ADDRESS = "127.0.0.1"
 CONTROLLER = "localjuju"
+PORT = 17070
+"""The port of a controller's API, which is named and not listened at."""
 
 _LOG_LINES = 100_000
 
@@ -95,6 +98,8 @@ class Application:
         name: its name in the model.
         charm: the charm that its units run or are about to be refreshed to.
         settings: the options that are set.
+        config_version: counts the settings that units are told of.
+        uuid: its ID in some of Juju 4.0's words.
         trusted: whether ``juju trust`` was given.
         force_units: whether units in error are refreshed too.
         life: ``alive`` or ``dying``.
@@ -107,6 +112,8 @@ class Application:
     name: str
     charm: Charm
     settings: dict[str, Value] = dataclasses.field(default_factory=dict[str, "Value"])
+    config_version: int = 0
+    uuid: str = dataclasses.field(default_factory=lambda: str(uuid.uuid4()))
     trusted: bool = False
     force_units: bool = False
     life: str = ALIVE
@@ -244,7 +251,8 @@ class Secret:
         label: the owner's label, or a user secret's name.
         description: what the owner says of it.
         rotate: how often it is to be rotated, such as ``daily``.
-        expire: when it expires, as the owner has written it.
+        expires: when the owner is told that it expired; nothing once it was.
+        rotates: when the owner is told to make a new revision.
         auto_prune: whether obsolete revisions of a user secret go by themselves.
         latest: the number of the newest revision.
         revisions: the revisions that are left, by number.
@@ -259,7 +267,8 @@ class Secret:
     label: str = ""
     description: str = ""
     rotate: str = "never"
-    expire: str = ""
+    expires: dt.datetime | None = None
+    rotates: dt.datetime | None = None
     auto_prune: bool = False
     latest: int = 1
     revisions: dict[int, Revision] = dataclasses.field(default_factory=dict[int, Revision])
