@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from staging import Staging
 
+pytestmark = pytest.mark.releases
+
 MISBEHAVING = pathlib.Path(__file__).parent / "misbehaving"
 PASSWORD = "correct-horse-battery"
 WHOLE = {
@@ -58,12 +60,14 @@ class Provider:
     def logged(self) -> list[str]:
         """Return the requirer's new lines of mail, once its hooks ended; a failed one raises."""
         self._staging.settle(lambda _: True)
+        # Lines of other units may come late, and stand before those that were there.
         log = self._juju.debug_log()
-        new, self._seen = log[self._seen :], len(log)
-        assert PASSWORD not in new
-        return re.findall(
-            rf"unit-requirer-0.*?({ANNOUNCED}|{REMOVED}|(?:invalid|no) SMTP data.*)", new
+        assert PASSWORD not in log
+        lines = re.findall(
+            rf"unit-requirer-0.*?({ANNOUNCED}|{REMOVED}|(?:invalid|no) SMTP data.*)", log
         )
+        new, self._seen = lines[self._seen :], len(lines)
+        return new
 
 
 @pytest.fixture(scope="module")
@@ -85,8 +89,7 @@ def provider(staging: Staging, deployed: None) -> Iterator[Provider]:
     provider = Provider(staging)
     provider.logged()
     yield provider
-    staging.juju.remove_relation("provider:smtp", "requirer:smtp")
-    staging.settle()
+    staging.remove_relation("provider:smtp", "requirer:smtp")
 
 
 WRONG: list[tuple[dict[str, str], str]] = [
@@ -177,7 +180,7 @@ def test_withdrawn_data_and_a_broken_relation_are_announced_once(
         staging.send("requirer/0")
     assert provider.publish(**WHOLE) == [ANNOUNCED]
 
-    staging.juju.remove_relation("provider:smtp", "requirer:smtp")
+    staging.remove_relation("provider:smtp", "requirer:smtp")
 
     assert provider.logged() == [REMOVED]
     assert provider.update_status() == []
