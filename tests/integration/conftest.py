@@ -51,7 +51,7 @@ def controller(pytestconfig: pytest.Config) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PATH", f"{juju.parent}{os.pathsep}{os.environ['PATH']}")
         patch.setenv("LOCALJUJU_DATA", data)
-        patch.setenv("LOCALJUJU_RELEASE", pytestconfig.getoption("--juju-release"))
+        patch.setenv("LOCALJUJU_RELEASE", str(pytestconfig.getoption("--juju-release")))
         # The python3 of the PATH may lack what localjuju and the packed charms need.
         patch.setenv("LOCALJUJU_PYTHON", os.environ.get("LOCALJUJU_PYTHON", sys.executable))
         try:
