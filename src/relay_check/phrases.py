@@ -142,7 +142,7 @@ MAILBOX_FULL = (
     r"mail ?(box|folder) .*(full|quota|exceed|storage|space)|\b(in)?box (is )?full"
     r"|(user|recipient|account|mailbox) .*(over ?quota|is full|quota (is )?exceeded)"
     r"|over ?quota|quota (is |has been )?exceeded|exceed\w* (\S+ ){0,2}(quota|storage)"
-    r"|bo.te .*pleine|n(o|')t have enough (space|room)|space .*(used up|exhausted)"
+    r"|\bpleine\b|n(o|')t have enough (space|room)|space .*(used up|exhausted)"
     r"|storage (quota|limit|space|allocation)|out of storage"
     r"|not enough (storage|room|space) .*mailbox"
 )
