@@ -134,10 +134,7 @@ class Controller:
                 "digits and hyphens"
             )
         if name in self.models:
-            raise errors.JujuError(
-                f'failed to create new model: model "{name}" for admin already exists '
-                "(already exists)"
-            )
+            raise errors.JujuError(self._release.words.model_exists.format(name=name))
         where = model.Model(
             name, self.folder / name, self._release, models=self.models, lock=self._lock
         )

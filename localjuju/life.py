@@ -175,9 +175,8 @@ def _enter_unit(where: Model, relation: Relation, unit: Unit) -> None:
     relation.scope.add(unit.name)
     databag = model.Settings(
         {
-            "egress-subnets": f"{model.ADDRESS}/32",
-            "ingress-address": model.ADDRESS,
-            "private-address": model.ADDRESS,
+            key: f"{model.ADDRESS}/32" if key == "egress-subnets" else model.ADDRESS
+            for key in where.release.unit_addresses
         }
     )
     relation.units[unit.name] = databag

@@ -176,7 +176,7 @@ def test_the_hook_log_tells_what_each_hook_did(model: jubilant.Juju, scripted: S
     settle(model)
     assert model.model
     log = {run.hook: run for run in localjuju.hook_log(model.model)}
-    assert list(log) == [
+    assert list(log)[:5] == [
         "install",
         "ring-relation-created",
         "leader-elected",
