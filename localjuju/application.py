@@ -24,7 +24,7 @@ class Application:
         charm: the charm that its units run or are about to be refreshed to.
         settings: the options that are set.
         config_version: counts the settings that units are told of.
-        uuid: its ID in some of Juju 4.0's words.
+        uuid: its ID in some of Juju 4.0's words, and in models whose offers it consumes.
         trusted: whether ``juju trust`` was given.
         force_units: whether units in error are refreshed too.
         life: ``alive`` or ``dying``.
@@ -48,11 +48,6 @@ class Application:
         default_factory=dict[str, "pathlib.Path"]
     )
     since: dt.datetime = dataclasses.field(default_factory=now)
-
-    @property
-    def token(self) -> str:
-        """What names it in models whose offers it is related to: 32 hexadecimal digits."""
-        return self.uuid.replace("-", "")
 
     def config(self) -> dict[str, Value]:
         """Every option that has a value, set or by default.

@@ -142,9 +142,9 @@ def _other_variables(context: Context) -> dict[str, str]:
     if task and task.action:
         variables["JUJU_DISPATCH_PATH"] = f"actions/{task.action}"
     if hook.secret_id:
-        bare = hook.kind in context.where.release.bare_secret_ids
-        uri = secret_store.to_uri(context.where, hook.secret_id)
-        variables["JUJU_SECRET_ID"] = hook.secret_id if bare else uri
+        variables["JUJU_SECRET_ID"] = hook.secret_id
+        if hook.kind not in context.where.release.bare_secret_ids:
+            variables["JUJU_SECRET_ID"] = secret_store.to_uri(context.where, hook.secret_id)
         variables["JUJU_SECRET_LABEL"] = hook.secret_label
     if hook.kind in ("secret-expired", "secret-remove"):
         variables["JUJU_SECRET_REVISION"] = str(hook.secret_revision)

@@ -352,6 +352,7 @@ class Model:
 
     def __post_init__(self) -> None:
         self.changed = threading.Condition(self.lock)
+        self.models[self.name] = self
 
     def application_of(self, unit: Unit) -> Application:
         """The unit's application."""

@@ -215,16 +215,14 @@ def find_readable(where: Model, unit: Unit, uri: str) -> tuple[Secret, Reader]:
     """
     match = _URI.fullmatch(uri)
     named = (match["model"] if match else None) or where.uuid
-    if named == where.uuid:
+    other = next((one for one in where.models.values() if one.uuid == named), where)
+    if other is where:
         return find(where, uri), unit
-    for other in where.models.values():
-        if other.uuid == named:
-            secret = find(other, uri)
-            readers = list(_as_known_in(other, where, unit))
-            if not readers:
-                raise errors.JujuError(where.release.words.secret_denied.format(unit=unit.name))
-            return secret, next((one for one in readers if can_read(secret, one)), readers[0])
-    raise errors.JujuError(where.release.words.secret_unknown.format(id=parse_uri(uri)))
+    secret = find(other, uri)
+    readers = list(_as_known_in(other, where, unit))
+    if not readers:
+        raise errors.JujuError(where.release.words.secret_denied.format(unit=unit.name))
+    return secret, next((one for one in readers if can_read(secret, one)), readers[0])
 
 
 def of_other_models(where: Model, unit: Unit) -> Iterator[tuple[Secret, Reader]]:
@@ -275,7 +273,7 @@ def can_read(secret: Secret, unit: Reader) -> bool:
 
 
 def by_label(where: Model, unit: Unit, label: str) -> tuple[Secret, Reader] | None:
-    """The secret that the unit knows by a label of its own, and what the unit is to it."""
+    """The secret that the unit knows by a label of its own."""
     own = ((secret, unit) for secret in where.secrets.values())
     for secret, reader in (*own, *of_other_models(where, unit)):
         if reader.name in secret.consumers and secret.consumers[reader.name].label == label:

@@ -85,8 +85,8 @@ def as_text(where: Model, *, relations: bool = False) -> str:
     tables = [output.table([header, row])]
     if not where.applications and not where.remotes:
         return f'{tables[0]}\nModel "admin/{where.name}" is empty.\n'
-    tables.append(output.table(_remote_rows(where)))
     tables += [
+        output.table(_remote_rows(where)),
         output.table(_application_rows(where), right=(3, 6)),
         output.table(_unit_rows(where)),
     ]

@@ -92,5 +92,7 @@ def _show_relation(where: Model, relation: Relation, unit: Unit) -> dict[str, An
 
 
 def _show_bag(relation: Relation, name: str) -> dict[str, Any]:
-    far = relation.far is not None and name not in relation.scope
-    return {"in-scope": far or name in relation.scope, "data": relation.units[name].values}
+    scope = relation.scope
+    if relation.far:
+        scope = scope | relation.units.keys()
+    return {"in-scope": name in scope, "data": relation.units[name].values}

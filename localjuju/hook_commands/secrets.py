@@ -68,11 +68,12 @@ def secret_get(context: Context, call: Call) -> str:
     if peek and refresh:
         raise errors.JujuError("specify one of --peek or --refresh but not both", errors.USAGE)
     secret, reader = _readable(context, uri, label)
+    own = label
     if reader is context.unit:
         _relabel(context, secret, uri, label)
+        own = _own_label(context, secret, uri, label)
     content = _pending_content(context, secret, peek=peek, refresh=refresh)
     if content is None:
-        own = _own_label(context, secret, uri, label)
         how = "peek" if peek else "refresh" if refresh else ""
         content = secret_store.read(context.where, secret, reader, label=own, how=how)
     return _show_content(call, content)

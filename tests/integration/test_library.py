@@ -76,6 +76,7 @@ class Provider:
         return lines
 
     def _new_lines(self) -> list[str]:
+        # Lines of other units may come late, and stand before those that were there.
         log = self._juju.debug_log()
         assert PASSWORD not in log
         told = re.findall(

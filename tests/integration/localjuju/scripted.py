@@ -18,6 +18,7 @@ JUJU = pathlib.Path(__file__).parents[3] / "localjuju" / "bin" / "juju"
 
 PATIENCE = 600
 """Seconds that a busy machine may take for whatever a test waits for."""
+
 BASES = [{"name": "ubuntu", "channel": "24.04", "architectures": ["amd64", "arm64"]}]
 DISPATCH = """\
 #!/bin/sh
