@@ -14,6 +14,9 @@ from relay_check.kinds import Kind
 if TYPE_CHECKING:
     from relay_check.session import Record, Session
 
+_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+# RFC 1035 section 2.3.4.
+_MAX_NAME_LENGTH = 253
 # Seconds in which a port that speaks TLS takes a connection and answers to the beginning of TLS.
 _LOOK = 2.0
 
@@ -88,14 +91,31 @@ def _describe(session: Session, record: Record) -> None:
 
 
 def own_name(sock: socket.socket) -> str:
-    """Return this machine's full name, or else its address (RFC 5321 section 4.1.3)."""
+    """Return what the library's `connect` greets by.
+
+    That is this machine's full name, or else the connection's own address (RFC 5321 section
+    4.1.3).
+    """
     # socket.getfqdn() would ask the name servers, without a limit.
     name = socket.gethostname()
-    if "." in name:
+    if _is_full_name(name):
         return name
     address = sock.getsockname()[0]
     ip = ipaddress.ip_address(address.partition("%")[0])
     return f"[{ip}]" if ip.version == 4 else f"[IPv6:{ip}]"  # noqa: PLR2004
+
+
+def _is_full_name(name: str) -> bool:
+    """Tell whether others know a machine by its name (RFC 5321 section 4.1.2)."""
+    labels = name.lower().split(".")
+    of_this_machine = labels[0] == "localhost" or labels[-1] in {"localhost", "localdomain"}
+    return (
+        len(labels) > 1
+        and len(name) <= _MAX_NAME_LENGTH
+        and not of_this_machine
+        and not labels[-1].isdigit()
+        and all(_LABEL.fullmatch(label) for label in labels)
+    )
 
 
 def _capabilities(reply: wire.Reply) -> dict[str, str]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import json
+import pathlib
 import socket
 import ssl
 import sys
@@ -18,6 +20,10 @@ import relay_check
 from relay_check import Kind
 
 ADDRESSES: dict[str, Any] = {"sender": "app@example.com", "recipients": ["ops@example.com"]}
+# What a machine may be called, and whether others know it by that; the library's rule too.
+OWN_NAMES: dict[str, list[str]] = json.loads(
+    (pathlib.Path(__file__).parents[2] / "data/own_names.json").read_text(encoding="utf-8")
+)
 LATER = "Try again in some minutes; if it stays, ask the relay's operator."
 
 
@@ -1094,10 +1100,25 @@ def test_machine_without_a_full_name_greets_with_its_address(
     assert relay.conversations[0].commands[0] == f"EHLO {literal}"
 
 
-def test_machine_with_a_full_name_greets_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(socket, "gethostname", lambda: "unit-0.example.com")
+@pytest.mark.parametrize("name", OWN_NAMES["full"])
+def test_machine_with_a_full_name_greets_with_it(
+    monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setattr(socket, "gethostname", lambda: name)
     with ScriptedRelay() as relay:
         report = check(relay)
 
     assert report.works
-    assert relay.conversations[0].commands[0] == "EHLO unit-0.example.com"
+    assert relay.conversations[0].commands[0] == f"EHLO {name}"
+
+
+@pytest.mark.parametrize("name", OWN_NAMES["other"])
+def test_machine_that_others_do_not_know_by_its_name_greets_with_its_address(
+    monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setattr(socket, "gethostname", lambda: name)
+    with ScriptedRelay() as relay:
+        report = check(relay)
+
+    assert report.works
+    assert relay.conversations[0].commands[0] == "EHLO [127.0.0.1]"
