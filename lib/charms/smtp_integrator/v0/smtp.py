@@ -1512,8 +1512,9 @@ class SmtpRequires(ops.Object):
         error: Optional[Exception] = None
         try:
             content = self._read_secret(password_id)
-        except (ops.ModelError, OSError) as e:
-            # Juju 2.9 gives no hook a command to read secrets with, which is an OSError.
+        except (ops.ModelError, OSError, RuntimeError) as e:
+            # Juju 2.9 gives no hook a command to read secrets with. Of that, ops makes an OSError,
+            # and in its older releases a RuntimeError.
             error = e
         if error is not None:
             # Raised out here, for Juju's words may quote what stands in the place of the ID.
