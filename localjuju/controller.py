@@ -62,13 +62,13 @@ class Controller:
     """
 
     def __init__(self, folder: pathlib.Path) -> None:
+        self._release = releases.chosen()
         self.folder = folder
         self.models: dict[str, Model] = {}
         self.current = ""
         self.is_ending = False
         self.ended, self._end = os.pipe()
         self._agents: dict[str, agent.Agent] = {}
-        self._release = releases.chosen()
         self._runtime = pathlib.Path(tempfile.mkdtemp(prefix="localjuju-"))
         own = folder / OWN
         self.site = hooks.Site(self._runtime / "socket", own / "tools", own / "programs")
