@@ -12,7 +12,7 @@ import subprocess
 import time
 from typing import TYPE_CHECKING
 
-from localjuju import charm, errors, life, model, processes, uniter
+from localjuju import charm, errors, life, model, processes, secret_store, uniter
 from localjuju.context import Context
 from localjuju.model import Hook, Status
 
@@ -143,7 +143,8 @@ def _other_variables(context: Context) -> dict[str, str]:
         variables["JUJU_DISPATCH_PATH"] = f"actions/{task.action}"
     if hook.secret_id:
         bare = hook.kind in context.where.release.bare_secret_ids
-        variables["JUJU_SECRET_ID"] = hook.secret_id if bare else f"secret:{hook.secret_id}"
+        uri = secret_store.to_uri(context.where, hook.secret_id)
+        variables["JUJU_SECRET_ID"] = hook.secret_id if bare else uri
         variables["JUJU_SECRET_LABEL"] = hook.secret_label
     if hook.kind in ("secret-expired", "secret-remove"):
         variables["JUJU_SECRET_REVISION"] = str(hook.secret_revision)

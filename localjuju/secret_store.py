@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import binascii
 import calendar
+import dataclasses
 import datetime as dt
 import hashlib
 import itertools
@@ -17,7 +18,7 @@ import json
 import os
 import re
 import time
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import yaml
 
@@ -46,6 +47,33 @@ _counter = itertools.count(int.from_bytes(os.urandom(2), "big"))
 _machine = os.urandom(5)
 
 
+class Reader(Protocol):
+    """Whoever may read a secret: a unit of the secret's model, or one of another model."""
+
+    @property
+    def name(self) -> str:
+        """The unit's name, as the secret's model knows it."""
+        ...
+
+    @property
+    def application(self) -> str:
+        """The name of its application, likewise."""
+        ...
+
+
+@dataclasses.dataclass(frozen=True)
+class FarUnit:
+    """A unit of another model.
+
+    Attributes:
+        name: its name, as the secret's model knows it.
+        application: the name of its application, likewise.
+    """
+
+    name: str
+    application: str
+
+
 def new_id() -> str:
     """Make an ID as Juju does: an xid, 12 bytes in 20 digits of base32hex."""
     raw = int(time.time()).to_bytes(4, "big") + _machine
@@ -64,6 +92,14 @@ def parse_uri(text: str) -> str:
     if not match:
         raise errors.JujuError(f'secret URI "{text}" not valid', errors.USAGE)
     return match["id"]
+
+
+def to_uri(where: Model, secret_id: str) -> str:
+    """The URI by which a unit of the model reads a secret: of another model, with that model."""
+    for other in where.models.values():
+        if other is not where and secret_id in other.secrets:
+            return f"secret://{other.uuid}/{secret_id}"
+    return f"secret:{secret_id}"
 
 
 def parse_content(words: list[str], file: str, read: Callable[[str], bytes]) -> dict[str, str]:
@@ -171,6 +207,40 @@ def find(where: Model, uri: str) -> Secret:
     return where.secrets[secret_id]
 
 
+def find_readable(where: Model, unit: Unit, uri: str) -> tuple[Secret, Reader]:
+    """The secret with this URI, of whichever model, and what the unit is in that model.
+
+    Raises:
+        errors.JujuError: if there is none, or if its model does not know the unit.
+    """
+    match = _URI.fullmatch(uri)
+    named = (match["model"] if match else None) or where.uuid
+    if named == where.uuid:
+        return find(where, uri), unit
+    for other in where.models.values():
+        if other.uuid == named:
+            secret = find(other, uri)
+            readers = list(_as_known_in(other, where, unit))
+            if not readers:
+                raise errors.JujuError(where.release.words.secret_denied.format(unit=unit.name))
+            return secret, next((one for one in readers if can_read(secret, one)), readers[0])
+    raise errors.JujuError(where.release.words.secret_unknown.format(id=parse_uri(uri)))
+
+
+def of_other_models(where: Model, unit: Unit) -> Iterator[tuple[Secret, Reader]]:
+    """The secrets of models that know the unit, each with what the unit is there."""
+    for other in where.models.values():
+        for reader in _as_known_in(other, where, unit):
+            for secret in other.secrets.values():
+                yield secret, reader
+
+
+def _as_known_in(other: Model, where: Model, unit: Unit) -> Iterator[Reader]:
+    for remote in other.remotes.values():
+        if remote.where is where and remote.application == unit.application:
+            yield FarUnit(f"{remote.name}/{unit.number}", remote.name)
+
+
 def by_name(where: Model, identifier: str) -> Secret | None:
     """The secret with a URI, or the user's with a name."""
     for secret in where.secrets.values():
@@ -186,7 +256,7 @@ def owned_by(where: Model, unit: Unit) -> list[Secret]:
     return [secret for secret in where.secrets.values() if secret.owner in owners]
 
 
-def is_owner(secret: Secret, unit: Unit) -> bool:
+def is_owner(secret: Secret, unit: Reader) -> bool:
     """Whether the secret belongs to the unit or to its application."""
     return secret.owner in (unit.name, unit.application)
 
@@ -198,24 +268,25 @@ def manages(where: Model, secret: Secret, unit: Unit) -> bool:
     )
 
 
-def can_read(secret: Secret, unit: Unit) -> bool:
+def can_read(secret: Secret, unit: Reader) -> bool:
     """Whether the unit may read: it or its application owns the secret, or has a grant."""
     granted = unit.name in secret.grants or unit.application in secret.grants
     return granted or is_owner(secret, unit)
 
 
-def by_label(where: Model, unit: Unit, label: str) -> Secret | None:
-    """The secret that the unit knows by a label of its own."""
-    for secret in where.secrets.values():
-        if unit.name in secret.consumers and secret.consumers[unit.name].label == label:
-            return secret
+def by_label(where: Model, unit: Unit, label: str) -> tuple[Secret, Reader] | None:
+    """The secret that the unit knows by a label of its own, and what the unit is to it."""
+    own = ((secret, unit) for secret in where.secrets.values())
+    for secret, reader in (*own, *of_other_models(where, unit)):
+        if reader.name in secret.consumers and secret.consumers[reader.name].label == label:
+            return secret, reader
     return None
 
 
 def read(
     where: Model,
     secret: Secret,
-    unit: Unit,
+    unit: Reader,
     *,
     label: str = "",
     how: Literal["", "peek", "refresh"] = "",
@@ -280,14 +351,24 @@ def remove(where: Model, secret: Secret, revision: int | None = None) -> None:
 def forget_unit(where: Model, unit: Unit) -> None:
     """Let go of all that a removed unit owned, read or was granted."""
     _forget_owner(where, unit.name)
-    for secret in where.secrets.values():
-        secret.consumers.pop(unit.name, None)
+    own = ((secret, unit) for secret in where.secrets.values())
+    for secret, reader in (*own, *of_other_models(where, unit)):
+        secret.consumers.pop(reader.name, None)
         prune(secret)
 
 
 def forget_application(where: Model, application: str) -> None:
     """Let go of all that a removed application owned or was granted."""
     _forget_owner(where, application)
+
+
+def forget_remote(where: Model, application: str) -> None:
+    """Let go of all that an application of another model has read or was granted."""
+    for secret in where.secrets.values():
+        secret.grants.pop(application, None)
+        for name in [one for one in secret.consumers if one.partition("/")[0] == application]:
+            del secret.consumers[name]
+        prune(secret)
 
 
 def forget_relation(where: Model, relation_id: int) -> None:

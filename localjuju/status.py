@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from localjuju import model, output, uniter
+from localjuju import cross_model, model, output, uniter
 from localjuju.model import Status
 
 if TYPE_CHECKING:
-    from localjuju.model import Application, Model, Relation, Unit
+    from localjuju.charm import Endpoint
+    from localjuju.model import Application, Model, Offer, Relation, RemoteApplication, Unit
 
 _SEVERITY = ("error", "blocked", "maintenance", "waiting", "active", "terminated", "unknown")
 
@@ -65,6 +66,12 @@ def as_data(where: Model) -> dict[str, Any]:
         "applications": {
             name: _application(where, app) for name, app in sorted(where.applications.items())
         },
+        "application-endpoints": {
+            remote.name: _remote(where, remote)
+            for _, remote in sorted(where.remotes.items())
+            if remote.offer
+        },
+        "offers": {name: _offer(where, one) for name, one in sorted(where.offers.items())},
         "storage": {},
         "controller": {"timestamp": model.now().strftime("%H:%M:%SZ")},
     }
@@ -76,13 +83,15 @@ def as_text(where: Model, *, relations: bool = False) -> str:
     header = ("Model", "Controller", "Cloud/Region", "Version", "Timestamp")
     row = (where.name, model.CONTROLLER, "localhost/localhost", where.release.version, stamp)
     tables = [output.table([header, row])]
-    if not where.applications:
+    if not where.applications and not where.remotes:
         return f'{tables[0]}\nModel "admin/{where.name}" is empty.\n'
+    tables.append(output.table(_remote_rows(where)))
     tables += [
         output.table(_application_rows(where), right=(3, 6)),
         output.table(_unit_rows(where)),
     ]
     tables.append(output.table(_machine_rows(where)))
+    tables.append(output.table(_offer_rows(where)))
     if relations:
         tables.append(output.table(_relation_rows(where)))
     return "\n".join(table for table in tables if table)
@@ -164,6 +173,49 @@ def _relations(where: Model, app: Application) -> dict[str, list[dict[str, str]]
     return relations
 
 
+def _remote(where: Model, remote: RemoteApplication) -> dict[str, Any]:
+    """A consumed application, with the status that it has in its own model."""
+    data: dict[str, Any] = {
+        "url": remote.url,
+        "endpoints": _endpoints(remote.endpoints),
+        "application-status": _entry(_remote_status(remote)),
+    }
+    if remote.life != model.ALIVE:
+        data["life"] = remote.life
+    relations: dict[str, list[str]] = {}
+    for relation in where.relations_of(remote.name):
+        if end := relation.end(remote.name):
+            other = relation.other(remote.name).application
+            relations.setdefault(end.endpoint.name, []).append(other)
+    return data | ({"relations": relations} if relations else {})
+
+
+def _remote_status(remote: RemoteApplication) -> Status:
+    offered = remote.where.offers.get(remote.offer)
+    app = remote.where.applications.get(remote.application)
+    if offered is None or app is None or remote.where.life == model.DEAD:
+        return Status("terminated", "offer has been removed")
+    return application(remote.where, app)
+
+
+def _offer(where: Model, offer: Offer) -> dict[str, Any]:
+    connections = cross_model.connections(where, offer)
+    active = [one for one in connections if one.life == model.ALIVE]
+    return {
+        "application": offer.application,
+        "charm": where.applications[offer.application].charm.url,
+        "total-connected-count": len(connections),
+        "active-connected-count": len(active),
+        "endpoints": _endpoints(offer.endpoints),
+    }
+
+
+def _endpoints(endpoints: dict[str, Endpoint]) -> dict[str, dict[str, str]]:
+    return {
+        name: {"interface": one.interface, "role": one.role} for name, one in endpoints.items()
+    }
+
+
 def _principals(where: Model, app: Application) -> list[str]:
     others = {
         relation.other(app.name).application
@@ -199,6 +251,27 @@ def _application_rows(where: Model) -> list[tuple[str, ...]]:
         scale, revision = str(len(units)), str(app.charm.revision)
         about = (app.charm.name, "", revision, "no", status.message)
         rows.append((name, version, status.current, scale, *about))
+    return rows
+
+
+def _remote_rows(where: Model) -> list[tuple[str, ...]]:
+    rows: list[tuple[str, ...]] = [("SAAS", "Status", "Store", "URL")]
+    for name, remote in sorted(where.remotes.items()):
+        if remote.offer:
+            store, _, path = remote.url.partition(":")
+            rows.append((name, _remote_status(remote).current, store, path))
+    return rows
+
+
+def _offer_rows(where: Model) -> list[tuple[str, ...]]:
+    head = ("Offer", "Application", "Charm", "Rev", "Connected", "Endpoint", "Interface", "Role")
+    rows: list[tuple[str, ...]] = [head]
+    for name, offer in sorted(where.offers.items()):
+        shown = _offer(where, offer)
+        charm = where.applications[offer.application].charm
+        connected = f"{shown['active-connected-count']}/{shown['total-connected-count']}"
+        about = (name, offer.application, charm.name, str(charm.revision), connected)
+        rows += [(*about, one.name, one.interface, one.role) for one in offer.endpoints.values()]
     return rows
 
 

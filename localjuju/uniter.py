@@ -32,7 +32,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from localjuju.charm import Charm, Value
-    from localjuju.model import Application, LocalRelation, Model, Relation, Task, Unit
+    from localjuju.model import Application, LocalRelation, Model, Relation, Secret, Task, Unit
+    from localjuju.secret_store import Reader
 
 RETRY_FIRST = dt.timedelta(seconds=1)
 RETRY_LAST = dt.timedelta(minutes=1)
@@ -97,6 +98,8 @@ def members(where: Model, relation: Relation, unit: Unit) -> dict[str, int]:
     """The remote units that a unit sees in a relation, with their settings' versions."""
     if DYING in (relation.life, unit.life):
         return {}
+    if relation.far:
+        return _far_members(relation.far, relation.other(unit.application).application)
     application = relation.other(unit.application).application
     return {
         other.name: relation.units[other.name].version
@@ -105,6 +108,15 @@ def members(where: Model, relation: Relation, unit: Unit) -> dict[str, int]:
         and other.name != unit.name
         and other.life != DYING
         and (not relation.is_container or other.machine == unit.machine)
+    }
+
+
+def _far_members(far: model.FarSide, application: str) -> dict[str, int]:
+    """The units of another model, under the application's name in this one."""
+    return {
+        f"{application}/{other.number}": far.relation.units[other.name].version
+        for other in far.where.units_of(far.application)
+        if other.name in far.relation.scope and other.life != DYING
     }
 
 
@@ -193,19 +205,25 @@ def _created(where: Model, unit: Unit) -> Iterator[Hook]:
 
 def _secrets(where: Model, unit: Unit) -> Iterator[Hook]:
     for secret in where.secrets.values():
-        consumer = secret.consumers.get(unit.name)
-        told = unit.local.notified.get(secret.id, 0)
-        behind = consumer is not None and max(consumer.revision, told) < secret.latest
-        reads = where.release.refused_readers_track or secret_store.can_read(secret, unit)
-        if consumer and behind and reads:
-            owned = secret.label if secret_store.is_owner(secret, unit) else ""
-            label = consumer.label or owned
-            yield _secret_hook("secret-changed", secret.id, label, secret.latest)
+        yield from _secret_changed(where, secret, unit, unit)
         if secret.owner in _owners(where, unit):
             yield from _owners_secret(unit, secret)
+    for secret, reader in secret_store.of_other_models(where, unit):
+        yield from _secret_changed(where, secret, unit, reader)
 
 
-def _owners_secret(unit: Unit, secret: model.Secret) -> Iterator[Hook]:
+def _secret_changed(where: Model, secret: Secret, unit: Unit, reader: Reader) -> Iterator[Hook]:
+    consumer = secret.consumers.get(reader.name)
+    told = unit.local.notified.get(secret.id, 0)
+    behind = consumer is not None and max(consumer.revision, told) < secret.latest
+    reads = where.release.refused_readers_track or secret_store.can_read(secret, reader)
+    if consumer and behind and reads:
+        owned = secret.label if secret_store.is_owner(secret, reader) else ""
+        label = consumer.label or owned
+        yield _secret_hook("secret-changed", secret.id, label, secret.latest)
+
+
+def _owners_secret(unit: Unit, secret: Secret) -> Iterator[Hook]:
     """What the owner is told of its secret: what expired, is nobody's any more, is to rotate."""
     if secret.expires and secret.expires <= model.now():
         yield _secret_hook("secret-expired", secret.id, secret.label, secret.latest)

@@ -8,7 +8,7 @@ import re
 import shutil
 from typing import TYPE_CHECKING
 
-from localjuju import charm, errors, flags, life, model, uniter
+from localjuju import charm, cross_model, errors, flags, life, model, uniter
 from localjuju.commands.configuration import apply_settings, read_settings
 from localjuju.commands.finding import find_application, find_unit
 from localjuju.commands.registry import MODEL, Call, command
@@ -104,6 +104,10 @@ def _check_new(where: Model, declared: Charm, name: str, call: Call) -> None:
         raise errors.JujuError(
             f'cannot add application "{name}": application already exists: '
             "deploy application using an alias name"
+        )
+    if name in where.remotes:
+        raise errors.JujuError(
+            f'cannot add application "{name}": saas application with same name already exists'
         )
     if declared.subordinate and "num-units" in call.parsed.flags:
         raise errors.JujuError("subordinate application must be deployed without units")
@@ -205,11 +209,26 @@ def remove_application(call: Call) -> None:
                     f'removing application {name} failed: application "{name}" not found'
                 )
         for application in [where.applications[name] for name in call.words]:
+            _end_offers(where, application, force=call.parsed.boolean("force"))
             call.stderr += f"will remove application {application.name}\n"
             for unit in where.units_of(application.name):
                 call.stderr += f"- will remove unit {unit.name}\n"
             life.destroy_application(where, application, force=call.parsed.boolean("force"))
         life.settle(where)
+
+
+def _end_offers(where: Model, application: Application, *, force: bool) -> None:
+    """Remove an application's offers; one that is consumed keeps it, unless forced."""
+    mine = [one for one in where.offers.values() if one.application == application.name]
+    count = sum(len(cross_model.connections(where, one)) for one in mine)
+    if count and not force:
+        plural = "" if count == 1 else "s"
+        raise errors.JujuError(
+            f"removing application {application.name} failed: cannot destroy application "
+            f'"{application.name}": application is used by {count} consumer{plural}'
+        )
+    for one in mine:
+        cross_model.withdraw(where, one)
 
 
 @command("remove-unit", MODEL | _REMOVE)

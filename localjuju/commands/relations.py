@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from localjuju import errors, flags, life, model
+from localjuju import cross_model, errors, flags, life, model
 from localjuju.commands.registry import MODEL, Call, command
 
 if TYPE_CHECKING:
@@ -16,15 +16,16 @@ _Pair = tuple["RelationEnd", "RelationEnd"]
 
 @command("integrate", MODEL, "relate")
 def integrate(call: Call) -> None:
-    """Relate two applications, at the one pair of endpoints that fits."""
+    """Relate two applications, at the one pair of endpoints that fits; one may be an offer."""
     call.at_most(2)
     where = call.model()
     first, last = _two(call)
     with where.lock:
+        first, last = cross_model.localize(where, first), cross_model.localize(where, last)
         _check_known(where, first, last)
         pair = _infer(where, first, last)
         _check_new(where, pair)
-        life.add_relation(where, *pair)
+        _add(where, pair)
         life.settle(where)
 
 
@@ -37,6 +38,17 @@ def remove_relation(call: Call) -> None:
         for relation in _find(call, where):
             relation.life = model.DYING
         life.settle(where)
+
+
+def _add(where: Model, pair: _Pair) -> None:
+    own = [end for end in pair if end.application in where.applications]
+    remote = [end for end in pair if end.application in where.remotes]
+    if not own:
+        raise errors.JujuError("no relations found")
+    if remote:
+        cross_model.add_relation(where, own[0], remote[0])
+    else:
+        life.add_relation(where, *pair)
 
 
 def _two(call: Call) -> tuple[str, str]:
@@ -71,15 +83,15 @@ def _check_known(where: Model, first: str, last: str) -> None:
     for end in (first, last):
         name, colon, endpoint = end.partition(":")
         about = {"app": name, "end": end, "endpoint": endpoint, "first": first, "last": last}
-        if name not in where.applications:
+        if name not in where.applications and name not in where.remotes:
             raise errors.JujuError(words.application_unknown.format(**about))
-        if colon and endpoint not in where.applications[name].charm.endpoints:
+        if colon and endpoint not in cross_model.endpoints_of(where, name):
             raise errors.JujuError(words.endpoint_unknown.format(**about))
 
 
 def _ends(where: Model, text: str) -> list[RelationEnd]:
     name, colon, endpoint = text.partition(":")
-    declared = where.applications[name].charm.endpoints
+    declared = cross_model.endpoints_of(where, name)
     wanted = [declared[endpoint]] if colon else list(declared.values())
     return [model.RelationEnd(name, one) for one in wanted]
 
@@ -97,12 +109,15 @@ def _check_new(where: Model, pair: _Pair) -> None:
         exists = where.release.words.relation_exists
         raise errors.JujuError(exists.format(key=key, first=pair[0], last=pair[1]))
     for end in pair:
-        application = where.applications[end.application]
+        application = where.applications.get(end.application) or where.remotes[end.application]
         if application.life != model.ALIVE:
             raise errors.JujuError(
                 f'cannot add relation "{key}": application "{application.name}" is not alive'
             )
         _check_limit(where, end, key)
+        if isinstance(application, model.RemoteApplication):
+            far = model.RelationEnd(application.application, end.endpoint)
+            _check_limit(application.where, far, key)
     if pair[0].application == pair[1].application:
         raise errors.JujuError(f'cannot add relation "{key}": an application relates to another')
     _check_container(where, pair, key)
@@ -119,7 +134,8 @@ def _check_limit(where: Model, end: RelationEnd, key: str) -> None:
 
 def _check_container(where: Model, pair: _Pair, key: str) -> None:
     container = any(end.endpoint.scope == "container" for end in pair)
-    subordinate = any(where.applications[end.application].charm.subordinate for end in pair)
+    known = [where.applications.get(end.application) for end in pair]
+    subordinate = all(known) and any(one.charm.subordinate for one in known if one)
     if container and not subordinate:
         raise errors.JujuError(
             f'cannot add relation "{key}": container scoped relation requires at least one '

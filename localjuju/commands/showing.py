@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from localjuju import flags, model, output
+from localjuju import flags, model, output, uniter
 from localjuju.commands.finding import find_application, find_unit
 from localjuju.commands.registry import FORMAT, MODEL, Call, command
 
@@ -72,7 +72,9 @@ def _show_relation(where: Model, relation: Relation, unit: Unit) -> dict[str, An
         relation.other(unit.application),
     )
     shown = unit.application if where.release.show_unit_tells_own else other.application
-    remote = [one for one in where.units_of(other.application) if one.name in relation.units]
+    remote = [one.name for one in where.units_of(other.application) if one.name in relation.units]
+    if relation.far:
+        remote = [*uniter.members(where, relation, unit)]
     data: dict[str, Any] = {
         "relation-id": relation.id,
         "endpoint": end.endpoint.name,
@@ -80,14 +82,15 @@ def _show_relation(where: Model, relation: Relation, unit: Unit) -> dict[str, An
         "application-data": relation.applications[shown].values,
         "local-unit": {"in-scope": False, "data": None},
     }
+    if relation.far:
+        data["cross-model"] = True
     if unit.name in relation.units and not where.release.show_unit_tells_own:
-        data["local-unit"] = _show_bag(relation, unit)
+        data["local-unit"] = _show_bag(relation, unit.name)
     return data | {
-        "related-units": {
-            one.name: _show_bag(relation, one) for one in remote if one.name != unit.name
-        },
+        "related-units": {name: _show_bag(relation, name) for name in remote if name != unit.name},
     }
 
 
-def _show_bag(relation: Relation, unit: Unit) -> dict[str, Any]:
-    return {"in-scope": unit.name in relation.scope, "data": relation.units[unit.name].values}
+def _show_bag(relation: Relation, name: str) -> dict[str, Any]:
+    far = relation.far is not None and name not in relation.scope
+    return {"in-scope": far or name in relation.scope, "data": relation.units[name].values}

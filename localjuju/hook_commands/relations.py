@@ -82,10 +82,11 @@ def relation_list(context: Context, call: Call) -> str:
 
 @command("relation-model-get", SHOW | _RELATION)
 def relation_model_get(context: Context, call: Call) -> str:
-    """Print the UUID of the remote application's model, which is always this one."""
+    """Print the UUID of the remote application's model."""
     call.at_most(0)
-    context.relation(call.parsed.text("relation"))
-    return call.show({"uuid": context.where.uuid})
+    relation = context.relation(call.parsed.text("relation"))
+    where = relation.far.where if relation.far else context.where
+    return call.show({"uuid": where.uuid})
 
 
 @command("relation-set", SHOW | _RELATION | {"app": flags.BOOL, "file": flags.TEXT})

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from localjuju.context import Context
     from localjuju.model import Secret
+    from localjuju.secret_store import Reader
 
 _CONTENT = {
     "description": flags.TEXT,
@@ -66,13 +67,14 @@ def secret_get(context: Context, call: Call) -> str:
     peek, refresh = call.parsed.boolean("peek"), call.parsed.boolean("refresh")
     if peek and refresh:
         raise errors.JujuError("specify one of --peek or --refresh but not both", errors.USAGE)
-    secret = _by_uri_or_label(context, uri, label)
-    _relabel(context, secret, uri, label)
+    secret, reader = _readable(context, uri, label)
+    if reader is context.unit:
+        _relabel(context, secret, uri, label)
     content = _pending_content(context, secret, peek=peek, refresh=refresh)
     if content is None:
         own = _own_label(context, secret, uri, label)
         how = "peek" if peek else "refresh" if refresh else ""
-        content = secret_store.read(context.where, secret, context.unit, label=own, how=how)
+        content = secret_store.read(context.where, secret, reader, label=own, how=how)
     return _show_content(call, content)
 
 
@@ -151,7 +153,7 @@ def secret_info_get(context: Context, call: Call) -> str:
     uri, label = call.word(0), call.parsed.text("label")
     if bool(uri) == bool(label):
         raise errors.JujuError("require either a secret URI or label", errors.USAGE)
-    secret = _own(context, uri or _by_uri_or_label(context, uri, label).id)
+    secret = _own(context, uri or _readable(context, uri, label)[0].id)
     info: dict[str, object] = {
         "revision": secret.latest,
         "label": context.secret_label(secret),
@@ -225,15 +227,18 @@ def _content(call: Call, words: list[str]) -> dict[str, str]:
     return secret_store.parse_content(words, call.parsed.text("file"), call.read)
 
 
-def _by_uri_or_label(context: Context, uri: str, label: str) -> Secret:
+def _readable(context: Context, uri: str, label: str) -> tuple[Secret, Reader]:
+    """The secret that is named, and what the unit is in the secret's model."""
+    created = context.changes.created
     if uri:
-        return context.find_secret(uri)
-    created = context.changes.created.values()
-    for secret in [*created, *secret_store.owned_by(context.where, context.unit)]:
+        if secret := created.get(secret_store.parse_uri(uri)):
+            return secret, context.unit
+        return secret_store.find_readable(context.where, context.unit, uri)
+    for secret in [*created.values(), *secret_store.owned_by(context.where, context.unit)]:
         if context.secret_label(secret) == label:
-            return secret
-    if secret := secret_store.by_label(context.where, context.unit, label):
-        return secret
+            return secret, context.unit
+    if found := secret_store.by_label(context.where, context.unit, label):
+        return found
     raise errors.JujuError(context.where.release.words.secret_label_unknown.format(label=label))
 
 

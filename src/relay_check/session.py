@@ -14,7 +14,7 @@ from relay_check.kinds import Kind
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-    from relay_check.network import Address
+    from relay_check.address import Address
     from relay_check.target import Target
 
 

@@ -135,8 +135,7 @@ def test_remote_settings_stay_for_the_hook_as_first_read(
     )
     pair.trust("client")
     # Hooks of a model run one by one, so the other side's databag changes by `juju` alone.
-    while not (scripted.folder / "reading").exists():
-        pass
+    scripted.reach("reading")
     scripted.go("written")
     settle(pair)
     assert (scripted.text("before"), scripted.text("after")) == ("old", "old")
