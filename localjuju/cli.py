@@ -37,9 +37,13 @@ def data_folder() -> str:
 
 
 def _version(words: list[str]) -> int:
-    from localjuju import releases  # noqa: PLC0415 - needed once
+    from localjuju import errors, releases  # noqa: PLC0415 - needed once
 
-    version = f"{releases.chosen().version}-genericlinux-amd64"
+    try:
+        version = f"{releases.chosen().version}-genericlinux-amd64"
+    except errors.JujuError as error:
+        sys.stderr.write(f"ERROR {error}\n")
+        return 1
     if "json" in words or "--format=json" in words:
         sys.stdout.write(f'{{"version":"{version}"}}\n')
     else:

@@ -64,6 +64,7 @@ class Controller:
     """
 
     def __init__(self, folder: pathlib.Path) -> None:
+        self._release = releases.chosen()
         self.folder = folder
         self.models: dict[str, Model] = {}
         self.current = ""
@@ -71,7 +72,6 @@ class Controller:
         self.ended, self._end = os.pipe()
         self._agents: dict[str, agent.Agent] = {}
         self._lock = threading.RLock()
-        self._release = releases.chosen()
         self._runtime = pathlib.Path(tempfile.mkdtemp(prefix="localjuju-"))
         own = folder / OWN
         self.site = hooks.Site(self._runtime / "socket", own / "tools", own / "programs")

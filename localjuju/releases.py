@@ -10,6 +10,8 @@ from __future__ import annotations
 import dataclasses
 import os
 
+from localjuju import errors
+
 DEFAULT = "4.0"
 VARIABLE = "LOCALJUJU_RELEASE"
 
@@ -249,9 +251,9 @@ def chosen() -> Release:
     """The release that the environment names, or the default one.
 
     Raises:
-        ValueError: if it names none that is here.
+        errors.JujuError: if it names none that is here.
     """
     name = os.environ.get(VARIABLE) or DEFAULT
     if name not in RELEASES:
-        raise ValueError(f"{VARIABLE}: {name!r} is none of {', '.join(RELEASES)}")
+        raise errors.JujuError(f'{VARIABLE}: "{name}" is none of {", ".join(RELEASES)}')
     return RELEASES[name]

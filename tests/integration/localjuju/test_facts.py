@@ -7,15 +7,15 @@ import pathlib
 import re
 from typing import TYPE_CHECKING
 
+import jubilant
 import pytest
 from agreement import agreement
 from history import BEFORE
 from probe import Point, Probe, points
+from scripted import JUJU
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    import jubilant
+    from collections.abc import Callable, Iterator
 
     from localjuju.releases import Release
 
@@ -36,14 +36,21 @@ DIFFERENT = {
 
 
 @pytest.fixture
-def asked(
-    model: jubilant.Juju, release: Release, tmp_path: pathlib.Path
-) -> list[tuple[Point, str, str]]:
+def probe(tmp_path: pathlib.Path) -> Iterator[Probe]:
+    """The probe in a model of its own, which has the name that the answers tell."""
+    juju = jubilant.Juju(cli_binary=JUJU)
+    juju.add_model("probe")
+    yield Probe(juju, tmp_path)
+    juju.destroy_model("probe", force=True)
+
+
+@pytest.fixture
+def asked(probe: Probe, release: Release) -> list[tuple[Point, str, str]]:
     """Each point, what a controller of the release answered, and what localjuju answers."""
     table = points()
     if release.version not in table[0].answers:
         pytest.skip(f"no controller of {release.version} was asked")
-    answers = Probe(model, tmp_path).ask(table, BEFORE)
+    answers = probe.ask(table, BEFORE)
     return [(one, one.answers[release.version], answers[one.name]) for one in table]
 
 

@@ -206,6 +206,17 @@ def test_what_is_unknown_is_refused(model: jubilant.Juju, scripted: Scripted) ->
     assert "expose: command not found" in run(model, "app/0", "expose").stderr
 
 
+def test_a_release_that_localjuju_does_not_play_is_refused(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LOCALJUJU_DATA", str(tmp_path / "controller"))
+    monkeypatch.setenv("LOCALJUJU_RELEASE", "2.9")
+    for command in ("version", "add-model"):
+        done = subprocess.run([JUJU, command, "m"], check=False, capture_output=True, text=True)
+        assert done.returncode == 1
+        assert 'ERROR LOCALJUJU_RELEASE: "2.9" is none of 3.6, 4.0\n' in done.stderr
+
+
 @pytest.fixture
 def own(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[jubilant.Juju]:
     """A controller of its own."""
