@@ -23,6 +23,8 @@ class Application:
         name: its name in the model.
         charm: the charm that its units run or are about to be refreshed to.
         settings: the options that are set.
+        config_version: counts the settings that units are told of.
+        uuid: its ID in some of Juju 4.0's words, and in models whose offers it consumes.
         trusted: whether ``juju trust`` was given.
         force_units: whether units in error are refreshed too.
         life: ``alive`` or ``dying``.
@@ -30,12 +32,13 @@ class Application:
         status: what the leader has set; None shows that of the units.
         resources: the files by their names in the metadata.
         since: when it was deployed.
-        token: what names it in models whose offers it is related to: 32 random hex digits.
     """
 
     name: str
     charm: Charm
     settings: dict[str, Value] = dataclasses.field(default_factory=dict[str, "Value"])
+    config_version: int = 0
+    uuid: str = dataclasses.field(default_factory=lambda: str(uuid.uuid4()))
     trusted: bool = False
     force_units: bool = False
     life: str = ALIVE
@@ -45,7 +48,6 @@ class Application:
         default_factory=dict[str, "pathlib.Path"]
     )
     since: dt.datetime = dataclasses.field(default_factory=now)
-    token: str = dataclasses.field(default_factory=lambda: uuid.uuid4().hex)
 
     def config(self) -> dict[str, Value]:
         """Every option that has a value, set or by default.

@@ -64,6 +64,7 @@ class Controller:
     """
 
     def __init__(self, folder: pathlib.Path) -> None:
+        self._release = releases.chosen()
         self.folder = folder
         self.models: dict[str, Model] = {}
         self.current = ""
@@ -71,7 +72,6 @@ class Controller:
         self.ended, self._end = os.pipe()
         self._agents: dict[str, agent.Agent] = {}
         self._lock = threading.RLock()
-        self._release = releases.chosen()
         self._runtime = pathlib.Path(tempfile.mkdtemp(prefix="localjuju-"))
         own = folder / OWN
         self.site = hooks.Site(self._runtime / "socket", own / "tools", own / "programs")
@@ -134,10 +134,7 @@ class Controller:
                 "digits and hyphens"
             )
         if name in self.models:
-            raise errors.JujuError(
-                f'failed to create new model: model "{name}" for admin already exists '
-                "(already exists)"
-            )
+            raise errors.JujuError(self._release.words.model_exists.format(name=name))
         where = model.Model(
             name, self.folder / name, self._release, models=self.models, lock=self._lock
         )

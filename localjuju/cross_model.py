@@ -99,7 +99,7 @@ def localize(where: Model, text: str) -> str:
 def add_relation(where: Model, own: RelationEnd, theirs: RelationEnd) -> None:
     """Relate an application of the model to one that it consumes, in both models."""
     remote, application = where.remotes[theirs.application], where.applications[own.application]
-    other, name = remote.where, f"remote-{application.token}"
+    other, name = remote.where, f"remote-{application.uuid.replace('-', '')}"
     known = other.remotes.setdefault(
         name, model.RemoteApplication(name, where, application.name, {})
     )

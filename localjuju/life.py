@@ -93,7 +93,7 @@ def settle(where: Model, *, quiet: bool = False) -> None:
         where: the model.
         quiet: whether there is news only if something changes now; else all that wait are woken.
     """
-    related = [one for one in where.models.values() if one is where or one.remotes]
+    related = [where, *(one for one in where.models.values() if one is not where and one.remotes)]
     changed = not quiet
     while [one for one in related if _step(one)]:
         changed = True
@@ -175,9 +175,8 @@ def _enter_unit(where: Model, relation: Relation, unit: Unit) -> None:
     relation.scope.add(unit.name)
     databag = model.Settings(
         {
-            "egress-subnets": f"{model.ADDRESS}/32",
-            "ingress-address": model.ADDRESS,
-            "private-address": model.ADDRESS,
+            key: f"{model.ADDRESS}/32" if key == "egress-subnets" else model.ADDRESS
+            for key in where.release.unit_addresses
         }
     )
     relation.units[unit.name] = databag

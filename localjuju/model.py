@@ -42,6 +42,7 @@ __all__ = [
     "CONTROLLER",
     "DEAD",
     "DYING",
+    "PORT",
     "Application",
     "Consumer",
     "FarSide",
@@ -66,6 +67,8 @@ __all__ = [
 
 ADDRESS = "127.0.0.1"
 CONTROLLER = "localjuju"
+PORT = 17070
+"""The port of a controller's API, which is named and not listened at."""
 
 _LOG_LINES = 100_000
 
@@ -249,7 +252,8 @@ class Secret:
         label: the owner's label, or a user secret's name.
         description: what the owner says of it.
         rotate: how often it is to be rotated, such as ``daily``.
-        expire: when it expires, as the owner has written it.
+        expires: when the owner is told that it expired; nothing once it was.
+        rotates: when the owner is told to make a new revision.
         auto_prune: whether obsolete revisions of a user secret go by themselves.
         latest: the number of the newest revision.
         revisions: the revisions that are left, by number.
@@ -264,7 +268,8 @@ class Secret:
     label: str = ""
     description: str = ""
     rotate: str = "never"
-    expire: str = ""
+    expires: dt.datetime | None = None
+    rotates: dt.datetime | None = None
     auto_prune: bool = False
     latest: int = 1
     revisions: dict[int, Revision] = dataclasses.field(default_factory=dict[int, Revision])
@@ -347,6 +352,7 @@ class Model:
 
     def __post_init__(self) -> None:
         self.changed = threading.Condition(self.lock)
+        self.models[self.name] = self
 
     def application_of(self, unit: Unit) -> Application:
         """The unit's application."""

@@ -9,18 +9,20 @@ from __future__ import annotations
 
 import base64
 import binascii
+import calendar
 import dataclasses
+import datetime as dt
 import hashlib
 import itertools
 import json
 import os
 import re
 import time
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import yaml
 
-from localjuju import errors, model
+from localjuju import errors, flags, model
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -32,6 +34,14 @@ _DIGITS = "0123456789abcdefghijklmnopqrstuv"
 _ID = re.compile(r"[0-9a-v]{20}")
 _KEY = re.compile(r"[a-z](-?[a-z0-9]){2,}")
 _URI = re.compile(r"(?:secret:)?(?://(?P<model>[0-9a-f-]{36})/)?(?P<id>[0-9a-v]{20})")
+
+_MONTHS = {"monthly": 1, "quarterly": 3, "yearly": 12}
+_PERIODS = {
+    "daily": dt.timedelta(days=1),
+    "hourly": dt.timedelta(hours=1),
+    "weekly": dt.timedelta(weeks=1),
+}
+ROTATE_POLICIES = {"never", *_MONTHS, *_PERIODS}
 
 _counter = itertools.count(int.from_bytes(os.urandom(2), "big"))
 _machine = os.urandom(5)
@@ -80,7 +90,7 @@ def parse_uri(text: str) -> str:
     """
     match = _URI.fullmatch(text)
     if not match:
-        raise errors.JujuError(f'secret URI "{text}" not valid')
+        raise errors.JujuError(f'secret URI "{text}" not valid', errors.USAGE)
     return match["id"]
 
 
@@ -101,19 +111,19 @@ def parse_content(words: list[str], file: str, read: Callable[[str], bytes]) -> 
         read: gives the bytes of a file that the caller names.
 
     Raises:
-        errors.JujuError: if a word or a key is malformed; no value is ever named.
+        errors.JujuError: if a word or a key is malformed or a value is empty.
     """
     given = read_map(read(file)) if file else {}
     for word in words:
         name, equals, value = word.partition("=")
-        if not equals:
-            raise errors.JujuError('invalid secret value: expected "key=value" arguments')
+        if not equals or not value:
+            raise errors.JujuError(f'key value "{word}" not valid', errors.USAGE)
         given[name] = value
     content: dict[str, str] = {}
     for name, value in given.items():
         key, _, kind = name.partition("#")
         if not _KEY.fullmatch(key) or kind not in ("", "base64", "file"):
-            raise errors.JujuError(f'key "{name}" not valid')
+            raise errors.JujuError(f'key "{name}" not valid', errors.USAGE)
         content[key] = _decode(key, kind, value, read)
     return content
 
@@ -145,6 +155,41 @@ def _decode(key: str, kind: str, value: str, read: Callable[[str], bytes]) -> st
     return value
 
 
+def expiry(text: str) -> dt.datetime:
+    """Read the moment that ``--expire`` names: a duration from now, or a time in RFC 3339.
+
+    Raises:
+        errors.JujuError: if it is neither, or past.
+    """
+    try:
+        moment = model.now() + flags.duration(text)
+    except errors.JujuError:
+        moment = _time(text)
+    if moment is None or moment <= model.now():
+        raise errors.JujuError(f'expire time or duration "{text}" not valid', errors.USAGE)
+    return moment
+
+
+def _time(text: str) -> dt.datetime | None:
+    try:
+        moment = dt.datetime.fromisoformat(text.replace("Z", "+00:00"))
+    except ValueError:
+        return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=dt.timezone.utc)
+
+
+def next_rotation(policy: str, last: dt.datetime) -> dt.datetime | None:
+    """When a secret is to be rotated that was rotated at a moment, by its policy."""
+    if policy in _PERIODS:
+        return last + _PERIODS[policy]
+    if policy not in _MONTHS:
+        return None
+    years, month = divmod(last.month - 1 + _MONTHS[policy], 12)
+    year, month = last.year + years, month + 1
+    days = calendar.monthrange(year, month)[1]
+    return last.replace(year=year, month=month, day=min(last.day, days))
+
+
 def checksum(content: dict[str, str]) -> str:
     """The digest by which Juju knows that a new content is the old one."""
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
@@ -158,7 +203,7 @@ def find(where: Model, uri: str) -> Secret:
     """
     secret_id = parse_uri(uri)
     if secret_id not in where.secrets:
-        raise errors.JujuError(f'secret "{secret_id}" not found')
+        raise errors.JujuError(where.release.words.secret_unknown.format(id=secret_id))
     return where.secrets[secret_id]
 
 
@@ -170,16 +215,14 @@ def find_readable(where: Model, unit: Unit, uri: str) -> tuple[Secret, Reader]:
     """
     match = _URI.fullmatch(uri)
     named = (match["model"] if match else None) or where.uuid
-    if named == where.uuid:
+    other = next((one for one in where.models.values() if one.uuid == named), where)
+    if other is where:
         return find(where, uri), unit
-    for other in where.models.values():
-        if other.uuid == named:
-            secret = find(other, uri)
-            readers = list(_as_known_in(other, where, unit))
-            if not readers:
-                raise errors.JujuError("permission denied")
-            return secret, next((one for one in readers if can_read(secret, one)), readers[0])
-    raise errors.JujuError(f'secret "{parse_uri(uri)}" not found')
+    secret = find(other, uri)
+    readers = list(_as_known_in(other, where, unit))
+    if not readers:
+        raise errors.JujuError(where.release.words.secret_denied.format(unit=unit.name))
+    return secret, next((one for one in readers if can_read(secret, one)), readers[0])
 
 
 def of_other_models(where: Model, unit: Unit) -> Iterator[tuple[Secret, Reader]]:
@@ -196,17 +239,13 @@ def _as_known_in(other: Model, where: Model, unit: Unit) -> Iterator[Reader]:
             yield FarUnit(f"{remote.name}/{unit.number}", remote.name)
 
 
-def find_user_secret(where: Model, identifier: str) -> Secret:
-    """A user's secret by its name or URI.
-
-    Raises:
-        errors.JujuError: if there is none.
-    """
+def by_name(where: Model, identifier: str) -> Secret | None:
+    """The secret with a URI, or the user's with a name."""
     for secret in where.secrets.values():
         named = not secret.owner and secret.label == identifier
         if named or (_URI.fullmatch(identifier) and secret.id == parse_uri(identifier)):
             return secret
-    raise errors.JujuError(f'secret "{identifier}" not found')
+    return None
 
 
 def owned_by(where: Model, unit: Unit) -> list[Secret]:
@@ -220,16 +259,11 @@ def is_owner(secret: Secret, unit: Reader) -> bool:
     return secret.owner in (unit.name, unit.application)
 
 
-def check_manager(where: Model, secret: Secret, unit: Unit) -> None:
-    """Check that the unit may change the secret: its own, or its application's as the leader.
-
-    Raises:
-        errors.JujuError: if it may not.
-    """
-    if not is_owner(secret, unit):
-        raise errors.JujuError("permission denied")
-    if secret.owner == unit.application and not where.is_leader(unit):
-        raise errors.JujuError("this unit is not the leader")
+def manages(where: Model, secret: Secret, unit: Unit) -> bool:
+    """Whether the unit may change the secret: its own, or its application's as the leader."""
+    return secret.owner == unit.name or (
+        secret.owner == unit.application and where.is_leader(unit)
+    )
 
 
 def can_read(secret: Secret, unit: Reader) -> bool:
@@ -239,10 +273,7 @@ def can_read(secret: Secret, unit: Reader) -> bool:
 
 
 def by_label(where: Model, unit: Unit, label: str) -> tuple[Secret, Reader] | None:
-    """The secret that the unit knows by a label: its owner's label first, then its own."""
-    for secret in owned_by(where, unit):
-        if secret.label == label:
-            return secret, unit
+    """The secret that the unit knows by a label of its own."""
     own = ((secret, unit) for secret in where.secrets.values())
     for secret, reader in (*own, *of_other_models(where, unit)):
         if reader.name in secret.consumers and secret.consumers[reader.name].label == label:
@@ -251,26 +282,33 @@ def by_label(where: Model, unit: Unit, label: str) -> tuple[Secret, Reader] | No
 
 
 def read(
-    secret: Secret, unit: Reader, *, label: str = "", peek: bool = False, refresh: bool = False
+    where: Model,
+    secret: Secret,
+    unit: Reader,
+    *,
+    label: str = "",
+    how: Literal["", "peek", "refresh"] = "",
 ) -> dict[str, str]:
     """Read a secret as ``secret-get`` does, and remember the revision that the unit tracks.
 
     The unit tracks the newest revision from its first read on, whether it peeks or not, and
-    moves only on a refresh.
+    moves only on a refresh. A label becomes the unit's own for the secret.
 
     Raises:
         errors.JujuError: if the unit may not read, or the revision is removed.
     """
-    if not can_read(secret, unit):
-        raise errors.JujuError("permission denied")
+    denied = not can_read(secret, unit)
+    if denied and not where.release.refused_readers_track:
+        raise errors.JujuError(where.release.words.secret_denied)
     consumer = secret.consumers.get(unit.name)
     if consumer is None:
         consumer = secret.consumers[unit.name] = model.Consumer(secret.latest)
-    elif refresh:
+    elif how == "refresh":
         consumer.revision = secret.latest
-    if label and not is_owner(secret, unit):
-        consumer.label = label
-    wanted = secret.latest if peek else consumer.revision
+    consumer.label = label or consumer.label
+    if denied:
+        raise errors.JujuError(where.release.words.secret_denied.format(unit=unit.name))
+    wanted = secret.latest if how == "peek" else consumer.revision
     if wanted not in secret.revisions:
         raise errors.JujuError(f'secret revision "{secret.id}/{wanted}" not found')
     return dict(secret.revisions[wanted].content)

@@ -61,7 +61,6 @@ def as_data(where: Model) -> dict[str, Any]:
             "region": "localhost",
             "version": where.release.version,
             "model-status": _entry(_model_status(where)),
-            "sla": "unsupported",
         },
         "machines": {name: _machine(where, name) for name in where.machines},
         "applications": {
@@ -86,8 +85,11 @@ def as_text(where: Model, *, relations: bool = False) -> str:
     tables = [output.table([header, row])]
     if not where.applications and not where.remotes:
         return f'{tables[0]}\nModel "admin/{where.name}" is empty.\n'
-    tables.append(output.table(_remote_rows(where)))
-    tables += [output.table(_application_rows(where)), output.table(_unit_rows(where))]
+    tables += [
+        output.table(_remote_rows(where)),
+        output.table(_application_rows(where), right=(3, 6)),
+        output.table(_unit_rows(where)),
+    ]
     tables.append(output.table(_machine_rows(where)))
     tables.append(output.table(_offer_rows(where)))
     if relations:
@@ -96,9 +98,10 @@ def as_text(where: Model, *, relations: bool = False) -> str:
 
 
 def _entry(status: Status, life: str = model.ALIVE) -> dict[str, str]:
-    entry = {"current": status.current, "since": output.status_time(status.since)}
+    entry = {"current": status.current}
     if status.message:
         entry["message"] = status.message
+    entry["since"] = output.status_time(status.since)
     if life != model.ALIVE:
         entry["life"] = life
     return entry
@@ -112,12 +115,18 @@ def _model_status(where: Model) -> Status:
 def _machine(where: Model, name: str) -> dict[str, Any]:
     status = where.machines[name]
     system, channel = _base(where, name)
+    life = {"life": model.ALIVE} if where.release.machines_tell_life else {}
+    running = _entry(Status("running", "Running", status.since))
+    if life:
+        del running["since"]
+    agent_version = {} if life else {"version": where.release.version}
     return {
-        "juju-status": _entry(status) | {"version": where.release.version},
+        "juju-status": _entry(status) | agent_version | life,
+        "hostname": f"localjuju-{name}",
         "dns-name": model.ADDRESS,
         "ip-addresses": [model.ADDRESS],
         "instance-id": f"localjuju-{name}",
-        "machine-status": _entry(Status("running", "", status.since)),
+        "machine-status": running | life,
         "base": {"name": system, "channel": channel},
     }
 
@@ -226,7 +235,7 @@ def _unit(where: Model, unit: Unit) -> dict[str, Any]:
     if where.is_leader(unit):
         data["leader"] = True
     if unit.ports:
-        data["open-ports"] = sorted(unit.ports)
+        data["open-ports"] = output.ports(unit.ports)
     subordinates = [one for one in where.units.values() if one.principal == unit.name]
     if subordinates:
         data["subordinates"] = {one.name: _unit(where, one) for one in subordinates}
@@ -280,7 +289,7 @@ def _unit_rows(where: Model) -> list[tuple[str, ...]]:
 def _unit_row(where: Model, unit: Unit, indent: str) -> tuple[str, ...]:
     status = workload(where, unit)
     name = f"{indent}{unit.name}{'*' if where.is_leader(unit) else ''}"
-    ports, machine = ",".join(sorted(unit.ports)), "" if indent else unit.machine
+    ports, machine = ",".join(output.ports(unit.ports)), "" if indent else unit.machine
     current = agent(where, unit).current
     return name, status.current, current, machine, model.ADDRESS, ports, status.message
 

@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
-from localjuju.commands import applications, models, offers, relations, secrets, tasks
+from localjuju.commands import (
+    applications,
+    configuration,
+    models,
+    offers,
+    relations,
+    secrets,
+    showing,
+    tasks,
+)
 from localjuju.commands.registry import COMMANDS, run
 
 __all__ = [
     "COMMANDS",
     "applications",
+    "configuration",
     "models",
     "offers",
     "relations",
     "run",
     "secrets",
+    "showing",
     "tasks",
 ]

@@ -138,6 +138,23 @@ class Staging:
         host = "127.0.0.1" if self.on_localjuju else unit.public_address
         return Sink(self.juju, app, host, self.juju.run(f"{app}/0", "get-ca").results["ca"])
 
+    def databag(self, unit: str, app: str, *, endpoint: str = "smtp") -> dict[str, str]:
+        """Return what a unit reads in the databag of an application related to its own."""
+        relation = f'"$(relation-ids {endpoint})"'
+        line = f"relation-get -r {relation} --app --format=json - {app}"
+        return json.loads(self.juju.exec(line, unit=unit).stdout)
+
+    def remove_relation(self, first: str, last: str) -> jubilant.Status:
+        """End a relation, named by its two ends, and wait until it can be made again."""
+        self.juju.remove_relation(first, last)
+        (app, _, endpoint), other = first.partition(":"), last.partition(":")[0]
+
+        def gone(status: jubilant.Status) -> bool:
+            relations = status.apps[app].relations.get(endpoint, [])
+            return other not in [relation.related_app for relation in relations]
+
+        return self.settle(gone)
+
     def add_password(self, name: str, password: str, app: str) -> str:
         """Add a user secret with a password, and grant it to an application."""
         secret = self.juju.add_secret(name, {"password": password})

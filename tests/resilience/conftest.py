@@ -32,9 +32,9 @@ PACKED = ROOT / "build" / "localjuju"
 _numbers = itertools.count(1)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def data() -> Iterator[pathlib.Path]:
-    """Give a controller a folder; end it when the session ends."""
+    """Give a controller a folder; end it with the module, for others have controllers of their own."""
     folder = pathlib.Path(tempfile.mkdtemp(prefix="localjuju-"))
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LOCALJUJU_DATA", str(folder))
@@ -48,7 +48,7 @@ def data() -> Iterator[pathlib.Path]:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def charms(tmp_path_factory: pytest.TempPathFactory) -> Charms:
     """Take the packed charms; the mailer is the packed requirer with other code of its own."""
     folder = tmp_path_factory.mktemp("charms")
@@ -66,7 +66,7 @@ def charms(tmp_path_factory: pytest.TempPathFactory) -> Charms:
     )
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def new_world(data: pathlib.Path, charms: Charms) -> NewWorld:
     """Make models; a failure shows the model's log."""
 

@@ -55,7 +55,7 @@ class Life:
 
 
 class Lives:
-    """The lives that this session has seen; those without faults are lived once."""
+    """The lives that were lived; those without faults are lived once."""
 
     def __init__(self, new_world: NewWorld) -> None:
         self._new_world = new_world
@@ -75,7 +75,7 @@ class Lives:
             return Life(states, world.points(), world.struck())
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def lives(new_world: NewWorld) -> Lives:
     return Lives(new_world)
 

@@ -19,6 +19,7 @@ JUJU = pathlib.Path(__file__).parents[3] / "localjuju" / "bin" / "juju"
 PATIENCE = 600
 """Seconds that a busy machine may take for whatever a test waits for."""
 
+BASES = [{"name": "ubuntu", "channel": "24.04", "architectures": ["amd64", "arm64"]}]
 DISPATCH = """\
 #!/bin/sh
 event=${{JUJU_DISPATCH_PATH#*/}}
@@ -48,6 +49,7 @@ class Scripted:
         charm.mkdir(exist_ok=True)
         config, actions = files.pop("config", None), files.pop("actions", None)
         (charm / "metadata.yaml").write_text(yaml.safe_dump({"name": name, **files}))
+        (charm / "manifest.yaml").write_text(yaml.safe_dump({"bases": BASES}))
         if config:
             (charm / "config.yaml").write_text(yaml.safe_dump({"options": config}))
         if actions:
@@ -122,10 +124,15 @@ def run(juju: jubilant.Juju, unit: str, line: str) -> jubilant.Task:
         return error.task
 
 
-def refusal(juju: jubilant.Juju, *arguments: str) -> str:
+def juju(model: jubilant.Juju, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run a juju command in a model, however it ends."""
+    command = [model.cli_binary, arguments[0], "--model", str(model.model), *arguments[1:]]
+    return subprocess.run(command, check=False, capture_output=True, text=True)
+
+
+def refusal(model: jubilant.Juju, *arguments: str) -> str:
     """What `juju` answers to a command that it refuses."""
-    command = [juju.cli_binary, arguments[0], "--model", str(juju.model), *arguments[1:]]
-    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    done = juju(model, *arguments)
     assert done.returncode, done.stdout
     return done.stderr
 
