@@ -34,7 +34,7 @@ _numbers = itertools.count(1)
 
 @pytest.fixture(scope="module")
 def data() -> Iterator[pathlib.Path]:
-    """Give a controller a folder; end it with the module, for others have controllers of their own."""
+    """Give a controller a folder, and end it with the module: others have their own."""
     folder = pathlib.Path(tempfile.mkdtemp(prefix="localjuju-"))
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LOCALJUJU_DATA", str(folder))
