@@ -38,6 +38,9 @@ class Oracle:
         secrets: The user's secrets, by name.
         units: How many units each application has.
         endpoints: The endpoint on which each requirer is related to the integrator.
+        former: Requirers that could read the secret once. Juju lets a unit track the revision that
+            it last read until the unit is gone, though its relation and grant have ended, so that
+            revision stays.
         published: The relays that may have reached each related requirer; None stands for none.
             There are several where the configuration changed faster than hooks ran, and is wrong
             by now.
@@ -47,6 +50,7 @@ class Oracle:
     secrets: dict[str, UserSecret] = dataclasses.field(default_factory=dict[str, UserSecret])
     units: dict[str, int] = dataclasses.field(default_factory=dict[str, int])
     endpoints: dict[str, str] = dataclasses.field(default_factory=dict[str, str])
+    former: set[str] = dataclasses.field(default_factory=set[str])
     published: dict[str, list[Relay | None]] = dataclasses.field(
         default_factory=dict[str, list["Relay | None"]]
     )
@@ -98,17 +102,23 @@ class Oracle:
         """Take note of a relation, which carries nothing yet."""
         self.endpoints[app] = endpoint
         self.published[app] = [None]
+        if endpoint == "smtp":
+            self.former.discard(app)
 
     def unrelate(self, app: str) -> str:
         """Take note that a relation ends, and return its endpoint."""
         del self.published[app]
-        return self.endpoints.pop(app)
+        endpoint = self.endpoints.pop(app)
+        if endpoint == "smtp":
+            self.former.add(app)
+        return endpoint
 
     def remove(self, app: str) -> None:
         """Take note that an application goes, with its relations, and its options and grants."""
         for related in [one for one in self.endpoints if app in {one, INTEGRATOR}]:
             self.unrelate(related)
         del self.units[app]
+        self.former.discard(app)
         if app == INTEGRATOR:
             self.options = {}
             for secret in self.secrets.values():
