@@ -120,7 +120,7 @@ class Oracle:
         del self.units[app]
         self.former.discard(app)
         if app == INTEGRATOR:
-            self.options = {}
+            self.options, self.former = {}, set()
             for secret in self.secrets.values():
                 secret.granted = False
 
