@@ -8,6 +8,7 @@ export UV_PYTHON_DOWNLOADS := never
 
 REQUIRER := tests/integration/requirer
 SINK := charms/smtp-sink
+COMMON := $(wildcard charms/common/unit_service/*.py)
 CHARMS := build/localjuju/smtp-integrator.charm build/localjuju/smtp-sink.charm \
 	build/localjuju/smtp-requirer.charm
 PACK := $(BIN)/python -m localjuju.pack --cache build/venvs
@@ -65,8 +66,8 @@ build/localjuju/smtp-integrator.charm: charmcraft.yaml config.yaml requirements.
 		$(wildcard src/*.py) $(wildcard localjuju/pack*) .venv/synced
 	@$(PACK) . --output $@
 
-build/localjuju/smtp-sink.charm: $(shell find $(SINK) -type f -not -name '*.pyc') \
-		$(wildcard localjuju/pack*) .venv/synced
+build/localjuju/smtp-sink.charm: $(shell find $(SINK) -type f -not -path '*/lib/*' \
+		-not -name '*.pyc') $(wildcard localjuju/pack*) .venv/synced $(SINK)/lib/unit_service
 	@$(PACK) $(SINK) --output $@
 
 build/localjuju/smtp-requirer.charm: $(shell find $(REQUIRER) -type f -not -path '*/lib/*') \
@@ -78,8 +79,14 @@ $(REQUIRER)/$(LIBRARY): $(LIBRARY)
 	@mkdir -p $(@D)
 	@cp $< $@
 
+# Charms ship what they have in common; here that is a copy that git ignores.
+%/lib/unit_service: $(COMMON)
+	@rm -rf $@
+	@mkdir -p $@
+	@cp $^ $@
+
 # charmcraft packs on the Ubuntu that a charm is for, or in a container of it.
-charm: $(REQUIRER)/$(LIBRARY)
+charm: $(REQUIRER)/$(LIBRARY) $(SINK)/lib/unit_service
 	@command -v charmcraft >/dev/null || \
 		{ echo 'charmcraft is missing: run snap install charmcraft --classic' >&2; exit 1; }
 	@cp pyproject.toml uv.lock $(REQUIRER)
@@ -99,4 +106,4 @@ EXPORT := --quiet --frozen --no-dev --no-emit-project --no-hashes --no-annotate 
 
 clean:
 	rm -rf .venv .tox build .pytest_cache .ruff_cache .hypothesis
-	rm -rf $(REQUIRER)/lib $(REQUIRER)/pyproject.toml $(REQUIRER)/uv.lock
+	rm -rf charms/*/lib $(REQUIRER)/lib $(REQUIRER)/pyproject.toml $(REQUIRER)/uv.lock

@@ -1,8 +1,8 @@
 """The process that keeps the server running where systemd does not.
 
-`python3 -m smtp_sink.supervisor STATE-DIRECTORY` returns at once and leaves a process behind that
-starts the server, and starts it again whenever it ends, until it gets SIGTERM, or until the
-server's configuration or code is gone, which means that the unit is.
+`python3 -m unit_service.supervisor STATE-DIRECTORY COMMAND` returns at once and leaves a process
+behind that runs the command, and runs it again whenever it ends, until it gets SIGTERM, or until
+the server's configuration or code is gone, which means that the unit is.
 """
 
 import os
@@ -15,7 +15,7 @@ import types
 from collections.abc import Sequence
 from typing import NoReturn
 
-from smtp_sink import processes, state
+from unit_service import files, processes
 
 SHORTEST_DELAY = 0.1
 LONGEST_DELAY = 15.0
@@ -26,18 +26,17 @@ _STOP_SECONDS = 5.0
 
 def main() -> None:
     """Leave a supervisor behind for the state directory that the command line names."""
-    directory = state.StateDir(pathlib.Path(sys.argv[1]))
+    directory = files.StateDir(pathlib.Path(sys.argv[1]))
     child = os.fork()
     if child:
         # The file is there when this returns, so that whoever started it can stop it at once.
         supervisor = processes.find(child)
         if supervisor is not None:
-            state.write_process(directory.supervisor, supervisor)
+            processes.write(directory.supervisor, supervisor)
         return
     os.setsid()
     signal.signal(signal.SIGTERM, _exit)
-    command = (sys.executable, "-m", "smtp_sink.server", str(directory.path))
-    keep_running(command, (directory.config, pathlib.Path(__file__)))
+    keep_running(sys.argv[2:], (directory.config, pathlib.Path(__file__)))
 
 
 def keep_running(command: Sequence[str], needed: Sequence[pathlib.Path]) -> None:
