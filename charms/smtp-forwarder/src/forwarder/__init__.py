@@ -21,7 +21,20 @@ A program with rules of its own:
     forwarder.serve(["127.0.0.1:2525"], "mail.example.com:25", "/var/spool/shorten", Shorten())
 """
 
-from forwarder.program import serve
+from typing import TYPE_CHECKING, Any
+
 from forwarder.rules import InvalidRecipient, Rules
 
+if TYPE_CHECKING:
+    from forwarder.program import serve
+
 __all__ = ["InvalidRecipient", "Rules", "serve"]
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401 - PEP 562
+    """Import what serves when it is first asked for: `sendmail` does without it at each call."""
+    if name != "serve":
+        raise AttributeError(f"module {__name__} has no attribute {name}")
+    from forwarder.program import serve  # noqa: PLC0415
+
+    return serve
