@@ -44,6 +44,8 @@ class Channel(asyncio.Protocol):
         self._waiting: collections.deque[asyncio.Future[Answer]] = collections.deque()
         self._reset_needed = False
         self._lost = "the connection was closed"
+        self._deadline = 0.0
+        self._watch: asyncio.TimerHandle | None = None
 
     def attach(self, transport: asyncio.BaseTransport) -> None:
         """Take over a transport."""
@@ -60,12 +62,15 @@ class Channel(asyncio.Protocol):
         """Whether commands may be sent without waiting for each answer (RFC 2920)."""
         return "pipelining" in self.extensions
 
-    async def begin(self, mail: str, recipients: Sequence[str]) -> tuple[Answer, list[Answer]]:
+    async def begin(
+        self, mail: str, recipients: Sequence[str], *, timeout: float | None = None
+    ) -> tuple[Answer, list[Answer]]:
         """Open a message's envelope.
 
         Args:
             mail: what stands behind `MAIL FROM:`.
             recipients: the addresses.
+            timeout: how long to wait for an answer, in seconds, if not as long as ever.
 
         Returns:
             The answer to MAIL, and one for each recipient; none where MAIL was refused.
@@ -75,17 +80,21 @@ class Channel(asyncio.Protocol):
         """
         commands = [f"MAIL FROM:{mail}", *(f"RCPT TO:<{one}>" for one in recipients)]
         reset, self._reset_needed = self._reset_needed, True
-        answers = await self._ask([*(["RSET"] if reset else []), *commands])
+        answers = await self._ask([*(["RSET"] if reset else []), *commands], timeout)
         sender, *others = answers[1:] if reset else answers
         return sender, others if sender.done else []
 
-    async def add(self, recipient: str) -> Answer:
+    async def add(self, recipient: str, *, timeout: float | None = None) -> Answer:
         """Add a recipient to the envelope.
+
+        Args:
+            recipient: the address.
+            timeout: how long to wait for an answer, in seconds, if not as long as ever.
 
         Raises:
             GoneError: if the connection broke.
         """
-        return (await self._ask([f"RCPT TO:<{recipient}>"]))[0]
+        return (await self._ask([f"RCPT TO:<{recipient}>"], timeout))[0]
 
     async def send(self, content: bytes) -> Answer:
         """Send the message of the envelope that is open.
@@ -130,6 +139,8 @@ class Channel(asyncio.Protocol):
             self._lost = str(exc) or type(exc).__name__
         self._transport = None
         self.lost_at = self._loop.time()
+        if self._watch is not None:
+            self._watch.cancel()
         self._fail()
 
     def _line(self, line: str) -> None:
@@ -160,13 +171,14 @@ class Channel(asyncio.Protocol):
             if not waiter.done():
                 waiter.set_exception(GoneError(self._lost))
 
-    async def _ask(self, commands: Sequence[str]) -> list[Answer]:
+    async def _ask(self, commands: Sequence[str], timeout: float | None = None) -> list[Answer]:
+        timeout = min(timeout or self._timeout, self._timeout)
         if self.pipelining or len(commands) == 1:
             lines = "".join(f"{command}\r\n" for command in commands)
-            return await self._exchange(lines.encode(), len(commands), self._timeout)
+            return await self._exchange(lines.encode(), len(commands), timeout)
         answers: list[Answer] = []
         for command in commands:
-            answers += await self._exchange(f"{command}\r\n".encode(), 1, self._timeout)
+            answers += await self._exchange(f"{command}\r\n".encode(), 1, timeout)
         return answers
 
     async def _exchange(self, data: bytes, count: int, timeout: float) -> list[Answer]:
@@ -176,7 +188,7 @@ class Channel(asyncio.Protocol):
         waiters = [self._loop.create_future() for _ in range(count)]
         self._waiting += waiters
         self._transport.write(data)
-        timer = self._loop.call_later(timeout, self._break, "the relay does not answer")
+        self._wait_until(self._loop.time() + timeout)
         try:
             return [await waiter for waiter in waiters]
         except GoneError:
@@ -189,8 +201,24 @@ class Channel(asyncio.Protocol):
             _look_at(waiters)
             self.abort()
             raise
-        finally:
-            timer.cancel()
+
+    def _wait_until(self, deadline: float) -> None:
+        """Watch the time. One timer serves many answers, since most of them come soon."""
+        self._deadline = deadline
+        if self._watch is None:
+            self._watch = self._loop.call_at(deadline, self._look_at_time)
+        elif deadline < self._watch.when():
+            self._watch.cancel()
+            self._watch = self._loop.call_at(deadline, self._look_at_time)
+
+    def _look_at_time(self) -> None:
+        self._watch = None
+        if not self._waiting:
+            return
+        if self._loop.time() < self._deadline:
+            self._wait_until(self._deadline)
+        else:
+            self._break("the relay does not answer")
 
 
 def _look_at(waiters: Sequence[asyncio.Future[Answer]]) -> None:

@@ -4,6 +4,8 @@ import asyncio
 import contextlib
 import dataclasses
 import datetime as dt
+import email.utils
+import functools
 import time
 from collections.abc import Coroutine, Generator, Sequence
 from typing import Any, TypeVar
@@ -26,11 +28,12 @@ from forwarder.queue_file import Mark, Record
 FULL = Answer(452, "4.3.1 There is no room to keep a message; try again later")
 RULE_FAILED = Answer(451, "4.3.5 A rule failed on this message; the forwarder's log says why")
 UNCONFIGURED = Answer(451, "4.3.5 No relay is configured here; try again later")
+FAILED = Answer(451, "4.3.0 The forwarder failed; its log says why")
+KEPT = Answer(250, "2.0.0 queued")
 _NO_RELAY = "no relay is configured"
 _NO_ANSWER_YET = "the relay has not answered yet"
 
 _T = TypeVar("_T")
-_Attempt = asyncio.Task[transit.Outcome]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -84,7 +87,9 @@ class Delivery:
         Returns:
             What the client is told.
         """
-        return await asyncio.shield(self._begin(self._take(submission)))
+        told: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        self._begin(self._take(submission, told))
+        return await told
 
     async def take_left(self, submission: Submission, name: str) -> None:
         """Queue a message that was left while nobody could answer: refusals become bounces.
@@ -148,14 +153,17 @@ class Delivery:
         if self.pool is not None:
             self.pool.close()
 
-    async def _take(self, submission: Submission) -> Answer:
+    async def _take(self, submission: Submission, told: "asyncio.Future[Answer]") -> None:
         try:
-            return await self._take_or_refuse(submission)
+            _tell(told, await self._answer(submission, told))
+        except Exception:  # noqa: BLE001 - the client is told, whatever fails
+            journal.logger.exception("delivery-failed client=%s", submission.client)
+            _tell(told, FAILED)
         finally:
             if submission.passage is not None:
                 submission.passage.release()
 
-    async def _take_or_refuse(self, submission: Submission) -> Answer:
+    async def _answer(self, submission: Submission, told: "asyncio.Future[Answer]") -> Answer:
         try:
             parcels = self._parcels(submission)
         except rules.InvalidRecipient as error:
@@ -165,9 +173,14 @@ class Delivery:
         if not parcels:
             return Answer(250, "2.0.0 Taken, and dropped as the rules say")
         with self.storage.room(sum(2 * len(one.content) for one in parcels)) as enough:
-            return await self._pass_on(parcels, submission.passage) if enough else FULL
+            return await self._pass_on(parcels, submission.passage, told) if enough else FULL
 
-    async def _pass_on(self, parcels: list[transit.Parcel], passage: Passage | None) -> Answer:
+    async def _pass_on(
+        self,
+        parcels: list[transit.Parcel],
+        passage: Passage | None,
+        told: "asyncio.Future[Answer]",
+    ) -> Answer:
         pool = self.pool
         if pool is None:
             if self.settings.when_unconfigured == "refuse":
@@ -175,17 +188,22 @@ class Delivery:
             return await self._conclude(
                 parcels, [transit.Outcome(trouble=_NO_RELAY) for _ in parcels]
             )
-        attempts = [
-            asyncio.create_task(transit.transmit(pool, one, None if index else passage))
-            for index, one in enumerate(parcels)
-        ]
-        await asyncio.wait(attempts, timeout=self.settings.wait_seconds)
-        if not all(attempt.done() for attempt in attempts):
-            with contextlib.suppress(OSError):
-                return await self._keep_unfinished(parcels, attempts)
-            # Without room to keep it, the relay's answer is all there is to tell.
-            await asyncio.wait(attempts)
-        return await self._conclude(parcels, [attempt.result() for attempt in attempts])
+        keeping: list[asyncio.Task[bool]] = []
+        timer = asyncio.get_running_loop().call_later(
+            self.settings.wait_seconds,
+            lambda: keeping.append(self._begin(self._keep_unfinished(parcels, told))),
+        )
+        first, *others = parcels
+        attempts = [self._begin(transit.transmit(pool, one)) for one in others]
+        outcomes = [await transit.transmit(pool, first, passage)]
+        outcomes += await asyncio.gather(*attempts)
+        timer.cancel()
+        if not (keeping and await keeping[0]):
+            return await self._conclude(parcels, outcomes)
+        for parcel, outcome in zip(parcels, outcomes, strict=True):
+            with settlement.logged(parcel.record), self.alone(parcel.record):
+                await self.settlement.settle(parcel, outcome)
+        return KEPT
 
     async def _conclude(
         self, parcels: Sequence[transit.Parcel], outcomes: Sequence[transit.Outcome]
@@ -215,28 +233,27 @@ class Delivery:
         return Answer(250, f"2.0.0 {name} delivered: {words}")
 
     async def _keep_unfinished(
-        self, parcels: Sequence[transit.Parcel], attempts: Sequence[_Attempt]
-    ) -> Answer:
+        self, parcels: Sequence[transit.Parcel], told: "asyncio.Future[Answer]"
+    ) -> bool:
         """Queue what the relay has not answered in time, while the attempt itself goes on.
 
-        Raises:
-            OSError: if it cannot be kept.
+        Returns:
+            Whether it is kept. Without room for it, the relay's answer is all there is to tell.
         """
-        with contextlib.ExitStack() as stack:
+        try:
             for parcel in parcels:
-                stack.enter_context(self.alone(parcel.record))
+                self.under_way.add(parcel.record.id)
                 for standing in parcel.record.standings:
                     standing.answer = _NO_ANSWER_YET
                 await self.settlement.enqueue(parcel)
-                journal.counts["accepted"] += 1
-            for parcel, attempt in zip(parcels, attempts, strict=True):
-                self._begin(self._settle_later(parcel, attempt))
-            stack.pop_all()
-        return Answer(250, f"2.0.0 {parcels[0].record.id} queued: {_NO_ANSWER_YET}")
-
-    async def _settle_later(self, parcel: transit.Parcel, attempt: _Attempt) -> None:
-        with self.alone(parcel.record), settlement.logged(parcel.record):
-            await self.settlement.settle(parcel, await attempt)
+        except OSError:
+            for parcel in parcels:
+                self.under_way.discard(parcel.record.id)
+                await self.storage.forget(parcel.record)
+            return False
+        journal.counts["accepted"] += len(parcels)
+        _tell(told, Answer(250, f"2.0.0 {parcels[0].record.id} queued: {_NO_ANSWER_YET}"))
+        return True
 
     def _parcels(self, submission: Submission, name: str = "") -> list[transit.Parcel]:
         found = rules.deliveries(
@@ -250,6 +267,12 @@ class Delivery:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
+
+
+def _tell(told: "asyncio.Future[Answer]", answer: Answer) -> None:
+    # A client that went away, or was told already, is told nothing.
+    if not told.done():
+        told.set_result(answer)
 
 
 def refusal(error: rules.InvalidRecipient) -> Answer:
@@ -298,5 +321,9 @@ def _refused_parcel(
 
 def _now() -> str:
     """Return the time as RFC 5322, section 3.3, writes it."""
-    now = dt.datetime.now(dt.timezone.utc)
-    return now.strftime("%a, %d %b %Y %H:%M:%S +0000")
+    return _date(int(time.time()))
+
+
+@functools.lru_cache(maxsize=1)
+def _date(seconds: int) -> str:
+    return email.utils.format_datetime(dt.datetime.fromtimestamp(seconds, dt.timezone.utc))

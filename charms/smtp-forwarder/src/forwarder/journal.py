@@ -3,12 +3,16 @@
 import collections
 import json
 import logging
+import re
 import time
 from collections.abc import Mapping
 
 logger = logging.getLogger("forwarder")
 
 COUNTERS = ("accepted", "delivered", "deferred", "bounced", "refused")
+# What needs no quotes: printable ASCII but blanks, quotes and the equals sign.
+_PLAIN = re.compile(r"[!#-<>-~]+")
+
 counts: collections.Counter[str] = collections.Counter(dict.fromkeys(COUNTERS, 0))
 
 
@@ -50,6 +54,4 @@ def _shown(value: object) -> str:
     if isinstance(value, float):
         return f"{value:.3f}"
     text = str(value)
-    if text and text.isascii() and text.isprintable() and not set(text) & {" ", '"', "="}:
-        return text
-    return json.dumps(text)
+    return text if _PLAIN.fullmatch(text) else json.dumps(text)

@@ -4,8 +4,6 @@ So a recipient that the relay refuses is refused when the client names it. The c
 a message that is ready may take it, and the client's message then starts anew.
 """
 
-import asyncio
-
 from forwarder import addresses, channel, upstream
 from forwarder.answers import Answer
 
@@ -45,8 +43,8 @@ class Passage:
         if not self._hopeless and self._sender in {None, sender} and new:
             self._sender = sender
             try:
-                await asyncio.wait_for(self._name(new), self._wait)
-            except (asyncio.TimeoutError, channel.GoneError, upstream.UnavailableError):
+                await self._name(new)
+            except (channel.GoneError, upstream.UnavailableError):
                 self._hopeless = True
                 self.release()
         answers = [self.refused.get(addresses.folded(one)) for one in recipients]
@@ -87,7 +85,7 @@ class Passage:
         while True:
             if self._channel is None:
                 self._accepted = []
-                self._channel = await self._pool.lease()
+                self._channel = await self._pool.lease_within(self._wait)
             used = self._channel
             self._pool.make_firm(used)
             fresh = not used.used
@@ -103,10 +101,10 @@ class Passage:
 
     async def _speak(self, used: channel.Channel, recipients: list[str]) -> None:
         if self._accepted:
-            answers = [await used.add(one) for one in recipients]
+            answers = [await used.add(one, timeout=self._wait) for one in recipients]
         else:
             path = mail_path(self._sender or "", eight_bit=self._eight_bit, utf8=self._utf8)
-            to_mail, answers = await used.begin(path, recipients)
+            to_mail, answers = await used.begin(path, recipients, timeout=self._wait)
             answers = answers or [to_mail for _ in recipients]
         for recipient, answer in zip(recipients, answers, strict=True):
             if answer.done:

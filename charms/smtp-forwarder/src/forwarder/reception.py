@@ -47,6 +47,13 @@ _SMUGGLED = (
 )
 
 
+class _NoHooks:
+    """What aiosmtpd looks through for hooks, at each connection."""
+
+    def __dir__(self) -> list[str]:
+        return []
+
+
 class Connection(smtp.SMTP):
     """One client's connection."""
 
@@ -65,8 +72,9 @@ class Connection(smtp.SMTP):
         self._busy = False
         self._admitted = True
         self._failed_logins = 0
+        self._deadline = 0.0
         super().__init__(
-            object(),
+            _NoHooks(),
             data_size_limit=settings.limits.message_size,
             enable_SMTPUTF8=True,
             hostname=settings.hostname,
@@ -82,6 +90,10 @@ class Connection(smtp.SMTP):
         asyncio.StreamReaderProtocol.__init__(
             self, self._lines, client_connected_cb=self._cb_client_connected, loop=loop
         )
+
+    def __dir__(self) -> list[str]:
+        # aiosmtpd looks through all names at each connection; these are what it looks for.
+        return _COMMANDS
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin a session; again when it is encrypted."""
@@ -185,6 +197,22 @@ class Connection(smtp.SMTP):
             self._set_post_data_state()
             if not self._admitted:
                 self.end()
+
+    def _reset_timeout(self, duration: float | None = None) -> None:
+        # One timer serves many commands, since most of them come soon.
+        self._deadline = self.loop.time() + (duration or self._timeout_duration)
+        if self._timeout_handle is None:
+            self._timeout_handle = self.loop.call_at(self._deadline, self._timeout_cb)
+
+    def _timeout_cb(self) -> None:
+        self._timeout_handle = None
+        if self.transport is None:
+            return
+        if self._busy or self.loop.time() < self._deadline:
+            self._reset_timeout(max(self._deadline - self.loop.time(), 1))
+        else:
+            self._writer.write(b"421 4.4.2 The next command took too long\r\n")
+            self.transport.close()
 
     async def _handle_client(self) -> None:
         if self._admitted:
@@ -321,22 +349,21 @@ class Connection(smtp.SMTP):
         # The connection of the passage is the delivery's now.
         self._passage = None
         self._busy = True
-        if self._timeout_handle is not None:
-            self._timeout_handle.cancel()
         try:
             return await self._gate.work.take(submission)
         finally:
             self._busy = False
-            if self.transport is not None:
-                self._reset_timeout()
+            self._reset_timeout()
 
     def _may_send(self) -> bool:
         authenticated = self.session is not None and self.session.authenticated
         return bool(authenticated) or self._gate.is_allowed(self.host)
 
     def _goes_round(self, content: bytes) -> bool:
-        received = message.values(content, "Received")
         own = f"by {self._gate.settings.hostname} (smtp-forwarder)".encode()
+        if own not in content and content.count(b":") <= ALL_HOPS:
+            return False
+        received = message.values(content, "Received")
         return len(received) > ALL_HOPS or sum(own in one for one in received) >= OWN_HOPS
 
     def _trace(self, mail: Mail) -> str:
@@ -369,3 +396,6 @@ def _with_code(status: str) -> str:
         return "250 2.0.0 OK"
     code = _CODES.get(status[:3])
     return f"{status[:3]} {code} {status[4:]}" if code and not _ENHANCED.match(status) else status
+
+
+_COMMANDS = [name for name in vars(smtp.SMTP) if name.startswith(("auth_", "smtp_"))]

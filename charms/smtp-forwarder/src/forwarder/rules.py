@@ -115,6 +115,11 @@ class Rules:
         mailing_list = self._list(recipient)
         return mailing_list.headers() if mailing_list else ()
 
+    @property
+    def reads_subjects(self) -> bool:
+        """Whether subjects must be decoded for these rules."""
+        return bool(self._lists) or type(self).translate_subject is not Rules.translate_subject
+
     def _list(self, recipient: str) -> MailingList | None:
         return self._lists.get(addresses.folded(recipient))
 
@@ -167,7 +172,7 @@ def deliveries(
         InvalidRecipient: if a recipient is refused.
         ValueError: if the rules give what is no address.
     """
-    subject = message.subject(content)
+    subject = message.subject(content) if rules.reads_subjects else ""
     groups: dict[tuple[str, str, tuple[tuple[str, str], ...]], list[Recipient]] = {}
     seen: set[str] = set()
     for said in recipients:

@@ -7,9 +7,11 @@ once, and the folder's names are brought to the disk once for all who wait for i
 import asyncio
 import concurrent.futures
 import contextlib
+import functools
 import logging
 import os
 import pathlib
+import time
 from collections.abc import Callable, Generator
 from typing import TypeVar
 
@@ -18,6 +20,8 @@ from forwarder import queue, queue_file
 _THREADS = 8
 # What other programs may need between the look and the write.
 _RESERVE = 2**20
+# Where there is more room than this, it is measured anew only so often.
+_PLENTY, _MEASURE_SECONDS = 2**30, 0.5
 
 _T = TypeVar("_T")
 
@@ -32,6 +36,8 @@ class Storage:
         self.records: dict[str, queue_file.Record] = {}
         self._threads = concurrent.futures.ThreadPoolExecutor(_THREADS, "storage")
         self._promised = 0
+        self._free = 0
+        self._measured = -_MEASURE_SECONDS
         self._syncing = asyncio.Lock()
         self._next_sync: asyncio.Task[None] | None = None
 
@@ -53,13 +59,20 @@ class Storage:
         """Yield whether a message of this size can be kept, and count on it meanwhile."""
         self._promised += size
         try:
-            found = os.statvfs(self.spool.messages)
-            free = found.f_bavail * found.f_frsize
-            # A file system without a number of its files says 0 of both.
-            files_left = found.f_favail > 0 or found.f_files == 0
-            yield files_left and free >= self._promised + _RESERVE
+            yield self._measure() >= self._promised + _RESERVE
         finally:
             self._promised -= size
+
+    def _measure(self) -> int:
+        """Return how many bytes are free."""
+        now = time.monotonic()
+        if self._free < _PLENTY or now - self._measured > _MEASURE_SECONDS:
+            found = os.statvfs(self.spool.messages)
+            # A file system that does not count its files says 0 of both.
+            no_more_files = found.f_files and not found.f_favail
+            self._free = 0 if no_more_files else found.f_bavail * found.f_frsize
+            self._measured = now
+        return self._free
 
     async def store(self, record: queue_file.Record, content: bytes) -> None:
         """Keep a message; it is on the disk when this returns.
@@ -88,6 +101,12 @@ class Storage:
         if finished:
             self.records.pop(record.id, None)
             await self._sync_names()
+
+    async def forget(self, record: queue_file.Record) -> None:
+        """Take a message out that nobody was told is in."""
+        path = self.spool.file(record.id)
+        if self.records.pop(record.id, None) is not None:
+            await self.in_thread(functools.partial(path.unlink, missing_ok=True))
 
     async def content(self, record: queue_file.Record) -> bytes:
         """Read a message's content.

@@ -65,10 +65,24 @@ class Pool:
             if not self._free:
                 await self._wait()
 
+    async def lease_within(self, timeout: float) -> channel.Channel:
+        """Return a connection for one message, if it can be had in time.
+
+        Raises:
+            UnavailableError: if it cannot.
+        """
+        kept = self._take_free()
+        if kept is not None:
+            return kept
+        try:
+            return await asyncio.wait_for(self.lease(), timeout)
+        except asyncio.TimeoutError:
+            raise UnavailableError("no connection to the relay was free in time") from None
+
     async def learn(self, timeout: float) -> None:
         """Open a connection, if it can be had in time, to learn what the relay offers."""
-        with contextlib.suppress(asyncio.TimeoutError, UnavailableError):
-            self.give_back(await asyncio.wait_for(self.lease(), timeout))
+        with contextlib.suppress(UnavailableError):
+            self.give_back(await self.lease_within(timeout))
 
     def give_back(self, used: channel.Channel) -> None:
         """Take a connection back, also one that broke."""
