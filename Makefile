@@ -7,10 +7,11 @@ UV_VERSION := $(shell awk '/^name = "uv"$$/ { getline; gsub(/"/, "", $$3); print
 export UV_PYTHON_DOWNLOADS := never
 
 REQUIRER := tests/integration/requirer
+FORWARDER := charms/smtp-forwarder
 SINK := charms/smtp-sink
 COMMON := $(wildcard charms/common/unit_service/*.py)
 CHARMS := build/localjuju/smtp-integrator.charm build/localjuju/smtp-sink.charm \
-	build/localjuju/smtp-requirer.charm
+	build/localjuju/smtp-forwarder.charm build/localjuju/smtp-requirer.charm
 PACK := $(BIN)/python -m localjuju.pack --cache build/venvs
 
 .PHONY: help demo test unit integration lint format bench charm charms requirements clean
@@ -70,12 +71,17 @@ build/localjuju/smtp-sink.charm: $(shell find $(SINK) -type f -not -path '*/lib/
 		-not -name '*.pyc') $(wildcard localjuju/pack*) .venv/synced $(SINK)/lib/unit_service
 	@$(PACK) $(SINK) --output $@
 
+build/localjuju/smtp-forwarder.charm: $(shell find $(FORWARDER) -type f -not -path '*/lib/*' \
+		-not -name '*.pyc') $(wildcard localjuju/pack*) .venv/synced $(FORWARDER)/lib/unit_service \
+		$(FORWARDER)/$(LIBRARY)
+	@$(PACK) $(FORWARDER) --output $@
+
 build/localjuju/smtp-requirer.charm: $(shell find $(REQUIRER) -type f -not -path '*/lib/*') \
 		requirements.txt $(wildcard localjuju/pack*) .venv/synced $(REQUIRER)/$(LIBRARY)
 	@$(PACK) $(REQUIRER) --requirements requirements.txt --output $@
 
 # Requirers vendor the one file of the library; here that is a copy that git ignores.
-$(REQUIRER)/$(LIBRARY): $(LIBRARY)
+$(REQUIRER)/$(LIBRARY) $(FORWARDER)/$(LIBRARY): $(LIBRARY)
 	@mkdir -p $(@D)
 	@cp $< $@
 
@@ -86,12 +92,13 @@ $(REQUIRER)/$(LIBRARY): $(LIBRARY)
 	@cp $^ $@
 
 # charmcraft packs on the Ubuntu that a charm is for, or in a container of it.
-charm: $(REQUIRER)/$(LIBRARY) $(SINK)/lib/unit_service
+charm: $(REQUIRER)/$(LIBRARY) $(FORWARDER)/$(LIBRARY) $(FORWARDER)/lib/unit_service \
+		$(SINK)/lib/unit_service
 	@command -v charmcraft >/dev/null || \
 		{ echo 'charmcraft is missing: run snap install charmcraft --classic' >&2; exit 1; }
 	@cp pyproject.toml uv.lock $(REQUIRER)
 	@mkdir -p build/charmcraft
-	for project in . $(SINK) $(REQUIRER); do \
+	for project in . $(FORWARDER) $(SINK) $(REQUIRER); do \
 		charmcraft pack --project-dir $$project --output build/charmcraft || { \
 			echo 'charmcraft needs LXD (snap install lxd), or the Ubuntu of a base' >&2; exit 1; }; \
 	done
@@ -101,6 +108,8 @@ requirements: .venv/synced
 	$(BIN)/uv export $(EXPORT) --output-file requirements.txt
 	$(BIN)/uv lock --upgrade --project $(SINK)
 	$(BIN)/uv export $(EXPORT) --project $(SINK) --output-file $(SINK)/requirements.txt
+	$(BIN)/uv lock --upgrade --project $(FORWARDER)
+	$(BIN)/uv export $(EXPORT) --project $(FORWARDER) --output-file $(FORWARDER)/requirements.txt
 
 EXPORT := --quiet --frozen --no-dev --no-emit-project --no-hashes --no-annotate --no-header
 

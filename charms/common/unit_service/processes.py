@@ -62,7 +62,7 @@ def wait(process: Process, *, timeout: float) -> bool:
     return True
 
 
-def end(process: Process, *, timeout: float = 10) -> None:
+def end(process: Process, *, timeout: float = 30) -> None:
     """End the process: SIGTERM, and SIGKILL if it still runs after `timeout` seconds."""
     for signal_number in (signal.SIGTERM, signal.SIGKILL):
         if not is_alive(process):

@@ -84,6 +84,11 @@ class Service(Protocol):
         ...
 
 
+def is_juju_machine(charm: pathlib.Path) -> bool:
+    """Tell whether the charm's directory is on a machine that Juju manages, and we are root."""
+    return os.geteuid() == 0 and _SYSTEMD.is_dir() and _JUJU_DATA in charm.parents
+
+
 @dataclasses.dataclass(frozen=True)
 class Detached:
     """A server that a detached process keeps running."""
@@ -193,8 +198,9 @@ def choose(name: str, program: Program, charm: pathlib.Path, directory: files.St
         charm: the charm's directory.
         directory: the server's state.
     """
-    juju_machine = os.geteuid() == 0 and _SYSTEMD.is_dir() and _JUJU_DATA in charm.parents
-    return Systemd(name, program, directory) if juju_machine else Detached(program, directory)
+    if is_juju_machine(charm):
+        return Systemd(name, program, directory)
+    return Detached(program, directory)
 
 
 def _systemctl(*arguments: str) -> None:

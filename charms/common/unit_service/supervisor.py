@@ -5,6 +5,8 @@ behind that runs the command, and runs it again whenever it ends, until it gets 
 the server's configuration or code is gone, which means that the unit is.
 """
 
+import contextlib
+import ctypes
 import os
 import pathlib
 import signal
@@ -21,7 +23,10 @@ SHORTEST_DELAY = 0.1
 LONGEST_DELAY = 15.0
 # A server that ran this long is started again without delay.
 STEADY_SECONDS = 10.0
-_STOP_SECONDS = 5.0
+_STOP_SECONDS = 20.0
+_WATCH_SECONDS = 1.0
+# See prctl(2).
+_PR_SET_PDEATHSIG = 1
 
 
 def main() -> None:
@@ -42,12 +47,12 @@ def main() -> None:
 def keep_running(command: Sequence[str], needed: Sequence[pathlib.Path]) -> None:
     """Run a command again and again, as long as all the files it needs are there.
 
-    The command's standard input is a pipe, so that it can tell when this process has ended.
+    The command ends with this process, however that ends.
     """
     delay = SHORTEST_DELAY
     while all(path.exists() for path in needed):
         started = time.monotonic()
-        _run(command)
+        _run(command, needed)
         steady = time.monotonic() - started >= STEADY_SECONDS
         delay = SHORTEST_DELAY if steady else min(2 * delay, LONGEST_DELAY)
         time.sleep(delay)
@@ -57,16 +62,26 @@ def _exit(_signal: int, _frame: types.FrameType | None) -> NoReturn:
     sys.exit()
 
 
-def _run(command: Sequence[str]) -> None:
-    with subprocess.Popen(command, stdin=subprocess.PIPE) as process:
+def _run(command: Sequence[str], needed: Sequence[pathlib.Path]) -> None:
+    with subprocess.Popen(
+        command,
+        stdin=subprocess.PIPE,
+        preexec_fn=_end_with_parent,  # noqa: PLW1509 - there is one thread
+    ) as process:
         try:
-            process.wait()
+            while process.poll() is None and all(path.exists() for path in needed):
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    process.wait(_WATCH_SECONDS)
         finally:
             process.terminate()
             try:
                 process.wait(_STOP_SECONDS)
             except subprocess.TimeoutExpired:
                 process.kill()
+
+
+def _end_with_parent() -> None:
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 if __name__ == "__main__":
