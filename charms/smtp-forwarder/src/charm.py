@@ -68,7 +68,8 @@ class SmtpForwarderCharm(ops.CharmBase):
         framework.observe(self.on.stop, self._on_stop)
         framework.observe(self.on.remove, self._on_remove)
         framework.observe(self.on.collect_unit_status, self._on_collect_unit_status)
-        actions.Actions(self, self._machine)
+        # The framework holds on to nobody who observes.
+        self._actions = actions.Actions(self, self._machine)
 
     def _reconcile(self, _event: ops.EventBase) -> None:
         try:

@@ -105,7 +105,7 @@ class Actions(ops.Object):
         """Have the forwarder do something with the messages that are meant."""
         meant = self._select(event)
         event.set_results(waiting.listed(meant))
-        if event.params["dry-run"] or not meant:
+        if event.params.get("dry-run") or not meant:
             return
         if not self._machine.spool.ask(verb, [entry.id for entry in meant]):
             event.fail("the forwarder has not done it yet, and will; look again with list-queue")
