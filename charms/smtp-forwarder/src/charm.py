@@ -44,10 +44,13 @@ class Related:
 class SmtpForwarderCharm(ops.CharmBase):
     """Takes a machine's mail, and passes it on through the relay of its model."""
 
+    _stored = ops.StoredState()
+
     def __init__(self, framework: ops.Framework) -> None:
         super().__init__(framework)
         code = pathlib.Path(__file__).absolute().parent
         self._machine = machine.Machine(self.unit.name, self.charm_dir.absolute(), code)
+        self._stored.set_default(leaves=False)
         self._smtp = smtp.SmtpRequires(self)
         self._relay = smtp.SmtpProvides(self, RELAY)
         for event in (
@@ -58,11 +61,11 @@ class SmtpForwarderCharm(ops.CharmBase):
             self.on.update_status,
             self.on[RELAY].relation_created,
             self.on[RELAY].relation_changed,
-            self.on[RELAY].relation_departed,
             self._smtp.on.smtp_data_available,
             self._smtp.on.smtp_data_removed,
         ):
             framework.observe(event, self._reconcile)
+        framework.observe(self.on[RELAY].relation_departed, self._on_relay_relation_departed)
         framework.observe(self.on[RELAY].relation_broken, self._on_relay_relation_broken)
         framework.observe(self.on.upgrade_charm, self._on_upgrade_charm)
         framework.observe(self.on.stop, self._on_stop)
@@ -144,10 +147,16 @@ class SmtpForwarderCharm(ops.CharmBase):
             )
             self._relay.update_relation_data(one.relation, data)
 
-    def _on_relay_relation_broken(self, event: ops.RelationBrokenEvent) -> None:
-        # First the forwarder refuses the password, then the secret goes.
+    def _on_relay_relation_departed(self, event: ops.RelationDepartedEvent) -> None:
+        if event.departing_unit == self.unit:
+            self._stored.leaves = True
         self._reconcile(event)
-        if self.unit.is_leader():
+
+    def _on_relay_relation_broken(self, event: ops.RelationBrokenEvent) -> None:
+        # First the forwarder refuses the password, then the secret goes; unless it is this unit
+        # that goes, and the relation lives on with the others.
+        self._reconcile(event)
+        if self.unit.is_leader() and not self._stored.leaves:
             logins.remove(self.model, event.relation)
 
     def _on_upgrade_charm(self, event: ops.UpgradeCharmEvent) -> None:

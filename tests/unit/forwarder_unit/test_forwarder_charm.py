@@ -274,6 +274,30 @@ def test_a_follower_publishes_nothing_and_touches_no_secret(unit: Unit) -> None:
     unit.run(unit.context.on.relation_broken(relation), after)
 
 
+def test_a_leader_that_leaves_leaves_the_logins_to_the_next(unit: Unit) -> None:
+    # The name of the remote application is how the event can name this unit as the departing one.
+    relation = dataclasses.replace(guest(), remote_app_name="smtp-forwarder")
+    before = testing.State(leader=True, relations=[relation])
+    after = unit.run(unit.context.on.relation_changed(relation), before)
+    [secret] = after.secrets
+    departed = unit.context.on.relation_departed(
+        after.get_relation(7), remote_unit=0, departing_unit=0
+    )
+    after = unit.run(departed, after)
+    after = unit.run(unit.context.on.relation_broken(after.get_relation(7)), after)
+    assert [one.id for one in after.secrets] == [secret.id]
+    assert unit.service.told()["clients"] == {}
+
+
+def test_a_secret_that_is_gone_is_made_and_published_anew(unit: Unit) -> None:
+    relation = guest(password_id="secret://m/d8vs2gr3rq7s73b1kfog")
+    before = testing.State(leader=True, relations=[relation])
+    after = unit.run(unit.context.on.config_changed(), before)
+    [secret] = after.secrets
+    published = after.get_relation(7).local_app_data["password_id"]
+    assert published.endswith(secret.id.removeprefix("secret:"))
+
+
 def test_the_sender_that_the_relay_wants_is_passed_on(unit: Unit) -> None:
     relation, secret = upstream()
     relation = dataclasses.replace(

@@ -33,6 +33,7 @@ class Login:
 def ensure(model: ops.Model, relation: ops.Relation) -> Login:
     """Return a relation's login; at first, make it and grant its secret to the relation."""
     label = _label(relation)
+    published = relation.data[model.app].get("password_id", "")
     try:
         secret = model.get_secret(label=label)
         password = secret.get_content()[_KEY]
@@ -40,12 +41,10 @@ def ensure(model: ops.Model, relation: ops.Relation) -> Login:
         password = secrets.token_urlsafe(_PASSWORD_BYTES)
         secret = model.app.add_secret({_KEY: password}, label=label)
         secret.grant(relation)
-    return Login(
-        user=label,
-        password=password,
-        password_id=_uri(model, relation, secret),
-        networks=_networks(relation),
-    )
+        published = ""
+    # A secret that was found by its label does not know its ID, and asking costs a process.
+    password_id = published or _uri(model, secret.id or secret.get_info().id)
+    return Login(label, password, password_id, _networks(relation))
 
 
 def remove(model: ops.Model, relation: ops.Relation) -> None:
@@ -58,14 +57,9 @@ def _label(relation: ops.Relation) -> str:
     return f"relay-{relation.id}"
 
 
-def _uri(model: ops.Model, relation: ops.Relation, secret: ops.Secret) -> str:
-    published = relation.data[model.app].get("password_id")
-    # A secret that was found by its label does not know its ID, and asking costs a process.
-    return published or f"secret://{model.uuid}/{_bare(secret.id or secret.get_info().id)}"
-
-
-def _bare(secret_id: str) -> str:
-    return secret_id.removeprefix("secret:").rpartition("/")[2]
+def _uri(model: ops.Model, secret_id: str) -> str:
+    """Spell a secret's ID so that it can be read in another model too."""
+    return f"secret://{model.uuid}/{secret_id.removeprefix('secret:').rpartition('/')[2]}"
 
 
 def _networks(relation: ops.Relation) -> tuple[str, ...]:
