@@ -89,6 +89,7 @@ class Actions(ops.Object):
                 "listeners": ", ".join(serving.ports) if serving else "",
                 "queue": str(self._machine.places.queue),
                 "log": self._machine.log,
+                "changes-log": str(self._machine.places.state.changes_log),
             }
         )
 
