@@ -14,7 +14,7 @@ CHARMS := build/localjuju/smtp-integrator.charm build/localjuju/smtp-sink.charm 
 	build/localjuju/smtp-forwarder.charm build/localjuju/smtp-requirer.charm
 PACK := $(BIN)/python -m localjuju.pack --cache build/venvs
 
-.PHONY: help demo test unit integration lint format bench charm charms requirements clean
+.PHONY: help demo test unit integration resilience lint format bench charm charms requirements clean
 .DELETE_ON_ERROR:
 
 help:
@@ -22,6 +22,7 @@ help:
 	@echo 'make test          run all tests that need no cloud'
 	@echo 'make unit          run the unit tests'
 	@echo 'make integration   run the integration tests on localjuju'
+	@echo 'make resilience    kill and cut what must lose no mail, for minutes'
 	@echo 'make lint          check code, prose and types'
 	@echo 'make format        format the code'
 	@echo 'make bench         measure what a hook costs, for docs/reference/hook-cost.md'
@@ -41,6 +42,9 @@ unit: .venv/synced
 
 integration: $(CHARMS)
 	$(BIN)/pytest -n auto tests/integration
+
+resilience: .venv/synced
+	$(BIN)/pytest -s tests/resilience
 
 lint format: .venv/synced
 	$(BIN)/tox run --quiet -e $@

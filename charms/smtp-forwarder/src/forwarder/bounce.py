@@ -1,5 +1,6 @@
 """Mail that the forwarder writes itself: what it says to a sender, and to the administrator."""
 
+import binascii
 import dataclasses
 import email.message
 import email.policy
@@ -82,8 +83,11 @@ def _multipart(
     kind = f'multipart/report; report-type=delivery-status; boundary="{boundary}"'
     lines = [head, b"Content-Type: ", kind.encode(), b"\r\n\r\n"]
     for content_type, text in parts:
-        eight_bit = b"" if text.isascii() else b"Content-Transfer-Encoding: 8bit\r\n"
-        lines += [f"--{boundary}\r\nContent-Type: {content_type}\r\n".encode(), eight_bit]
+        lines += [f"--{boundary}\r\nContent-Type: {content_type}\r\n".encode()]
+        if not text.isascii():
+            # The relay that refused eight bits would refuse them in the bounce too.
+            text = binascii.b2a_qp(text)  # noqa: PLW2901 - the same text, in other bytes
+            lines += [b"Content-Transfer-Encoding: quoted-printable\r\n"]
         lines += [message.LINE_END, text, message.LINE_END]
     return b"".join([*lines, f"--{boundary}--\r\n".encode()])
 
@@ -113,7 +117,12 @@ def _status_fields(record: queue_file.Record, failed: Sequence[Failure], hostnam
             f"Action: failed\r\nStatus: {one.status}\r\n"
             f"Diagnostic-Code: smtp; {one.answer}\r\n"
         )
-    return "\r\n".join(groups).encode()
+    return _ascii("\r\n".join(groups)).encode()
+
+
+def _ascii(text: str) -> str:
+    """Write what is not ASCII as RFC 6533, section 3, writes it."""
+    return "".join(char if char.isascii() else f"\\x{{{ord(char):X}}}" for char in text)
 
 
 def _headers(content: bytes) -> bytes:

@@ -83,7 +83,7 @@ _SCHEMA = _mapping(
         "expire_seconds": _SECONDS,
         "administrator": {"anyOf": [{"const": ""}, _ADDRESS]},
         "rules": _FILE,
-        "metrics": _ENDPOINT,
+        "metrics": {"type": "string", "format": "loopback"},
         "report": _FILE,
     },
     "queue",

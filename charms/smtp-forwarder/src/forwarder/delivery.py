@@ -14,6 +14,7 @@ from forwarder import (
     answers,
     configuration,
     journal,
+    message,
     queue_file,
     rules,
     settlement,
@@ -28,6 +29,12 @@ from forwarder.queue_file import Mark, Record
 FULL = Answer(452, "4.3.1 There is no room to keep a message; try again later")
 RULE_FAILED = Answer(451, "4.3.5 A rule failed on this message; the forwarder's log says why")
 UNCONFIGURED = Answer(451, "4.3.5 No relay is configured here; try again later")
+TOO_LARGE = Answer(552, "5.3.4 The message is larger than is taken here")
+SMUGGLED = Answer(
+    550,
+    "5.6.0 A line of a lone dot does not end in CRLF on both sides; some servers would take"
+    " what follows for another message",
+)
 FAILED = Answer(451, "4.3.0 The forwarder failed; its log says why")
 KEPT = Answer(250, "2.0.0 queued")
 _NO_RELAY = "no relay is configured"
@@ -101,12 +108,7 @@ class Delivery:
         Raises:
             OSError: if it cannot be kept.
         """
-        refused: dict[str, Answer] = {}
-        for recipient in submission.recipients:
-            try:
-                rules.targets(self.settings.rules, recipient)
-            except rules.InvalidRecipient as error:
-                refused[recipient] = refusal(error)
+        refused = self._refused(submission)
         taken = tuple(one for one in submission.recipients if one not in refused)
         parcels = self._parcels(dataclasses.replace(submission, recipients=taken), name)
         if refused:
@@ -254,6 +256,20 @@ class Delivery:
         journal.counts["accepted"] += len(parcels)
         _tell(told, Answer(250, f"2.0.0 {parcels[0].record.id} queued: {_NO_ANSWER_YET}"))
         return True
+
+    def _refused(self, submission: Submission) -> dict[str, Answer]:
+        """Return the recipients of a message that cannot have it, and why."""
+        if message.has_smuggled_end(submission.content):
+            return dict.fromkeys(submission.recipients, SMUGGLED)
+        if len(submission.content) > self.settings.limits.message_size:
+            return dict.fromkeys(submission.recipients, TOO_LARGE)
+        refused: dict[str, Answer] = {}
+        for recipient in submission.recipients:
+            try:
+                rules.targets(self.settings.rules, recipient)
+            except rules.InvalidRecipient as error:
+                refused[recipient] = refusal(error)
+        return refused
 
     def _parcels(self, submission: Submission, name: str = "") -> list[transit.Parcel]:
         found = rules.deliveries(

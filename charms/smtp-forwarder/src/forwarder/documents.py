@@ -76,7 +76,7 @@ class Document:
             found: Iterator[Any] = validator.iter_errors(self.data)  # pyright: ignore[reportUnknownMemberType]
             problems = [self._problem(error) for error in found]
         if problems:
-            raise DocumentError(sorted(problems, key=lambda problem: problem.line))
+            raise DocumentError(sorted(problems, key=lambda problem: (problem.line, problem.key)))
 
     def problem(self, path: Path, remedy: str) -> Problem:
         """Return a problem at a key."""
@@ -131,7 +131,6 @@ def _remedy(validator: str, rule: Any) -> str:  # noqa: ANN401 - a schema has ru
         "maximum": lambda: f"write at most {rule}",
         "minLength": lambda: "must not be empty",
         "minItems": lambda: f"name at least {rule}",
-        "propertyNames": lambda: "a key here must be an address",
     }
     return remedies[validator]() if validator in remedies else f"breaks the rule {validator}"
 
@@ -148,6 +147,7 @@ _FORMATS = {
     "domain": "a domain such as example.com",
     "endpoint": "HOST:PORT, such as 127.0.0.1:25 or [::1]:25",
     "line": "one line of text",
+    "loopback": "a loopback address and a port, such as 127.0.0.1:9025",
     "network": "a network such as 10.0.0.0/8",
 }
 _CHECKER = jsonschema.FormatChecker(formats=())
@@ -175,6 +175,14 @@ def is_endpoint(value: object) -> bool:
 @_CHECKER.checks("line")
 def _is_line(value: object) -> bool:
     return not isinstance(value, str) or value.isprintable()
+
+
+@_CHECKER.checks("loopback", raises=ValueError)
+def _is_loopback(value: object) -> bool:
+    if not isinstance(value, str):
+        return True
+    host = value.rpartition(":")[0].strip("[]")
+    return is_endpoint(value) and ipaddress.ip_address(host).is_loopback
 
 
 @_CHECKER.checks("network", raises=ValueError)

@@ -13,7 +13,7 @@ LINE_END = b"\r\n"
 _FIELD = re.compile(rb"([\x21-\x39\x3b-\x7e]+)[ \t]*:")
 _FOLDING = re.compile(r"\r?\n(?=[ \t])|[\r\n]")
 # A line of a lone dot whose ends are not both CRLF: what smuggles a message past a lenient relay.
-_SMUGGLED_END = re.compile(rb"(?:(?<!\r)\n|\r(?!\n))\.[\r\n]")
+_SMUGGLED_END = re.compile(rb"(?:(?<!\r)\n|\r(?!\n))\.(?:[\r\n]|\Z)")
 _VALUE = 1
 
 
@@ -96,9 +96,10 @@ def decoded(value: bytes) -> str:
     """Return a header's text; what cannot be decoded is shown as it came."""
     text = _FOLDING.sub("", value.decode("utf-8", "replace"))
     try:
-        return str(email.header.make_header(email.header.decode_header(text)))
+        shown = str(email.header.make_header(email.header.decode_header(text)))
     except (ValueError, LookupError):
         return text
+    return shown or text
 
 
 def with_subject(content: bytes, text: str) -> bytes:

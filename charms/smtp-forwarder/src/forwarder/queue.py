@@ -268,7 +268,7 @@ def drop_off(
 
 
 def pick_up(path: pathlib.Path, largest: int) -> Left:
-    """Read a message that was left, by whoever it was.
+    """Read a message that was left, by whoever it was; of one that is larger, one byte more.
 
     Raises:
         ValueError: if it is no message.
@@ -281,8 +281,6 @@ def pick_up(path: pathlib.Path, largest: int) -> Left:
             raise ValueError("this is not a file of its own")
         head = json.loads(file.readline(_LONGEST_HEAD))
         content = file.read(largest + 1)
-    if len(content) > largest:
-        raise ValueError("the message is too large")
     sender, recipients = head["sender"], tuple(map(str, head["recipients"]))
     return Left(str(sender), recipients, content, utf8=head["utf8"] is True)
 

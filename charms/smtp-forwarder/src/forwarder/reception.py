@@ -15,7 +15,7 @@ from forwarder import (
     rules,
     transit,
 )
-from forwarder.answers import Answer
+from forwarder.answers import Answer, printable
 from forwarder.envelopes import Mail, parameters, path
 from forwarder.gate import Gate
 from forwarder.gate import host as peer_host
@@ -29,6 +29,7 @@ _HOST = re.compile(r"[A-Za-z0-9.:\[\]_-]{1,255}")
 _ENHANCED = re.compile(r"[245]\d\d[ -][245]\.\d{1,3}\.\d{1,3} ")
 _CODES = {
     "221": "2.0.0",
+    "252": "2.5.0",
     "500": "5.5.2",
     "501": "5.5.4",
     "502": "5.5.1",
@@ -38,13 +39,8 @@ _CODES = {
     "554": "5.5.1",
 }
 
-_TOO_LARGE = Answer(552, "5.3.4 The message is larger than is taken here")
 _NOT_ALLOWED = Answer(550, "5.7.1 This host relays for its own clients alone")
 _UTF8_NEEDED = Answer(553, "5.6.7 An international address needs SMTPUTF8")
-_SMUGGLED = (
-    "550 5.6.0 A line of a lone dot does not end in CRLF on both sides; some servers would take"
-    " what follows for another message"
-)
 
 
 class _NoHooks:
@@ -257,7 +253,7 @@ class Connection(smtp.SMTP):
         if not mail.sender.isascii() and not mail.utf8:
             return _UTF8_NEEDED
         if mail.size > settings.limits.message_size:
-            return _TOO_LARGE
+            return delivery.TOO_LARGE
         if pool is None and settings.when_unconfigured == "refuse":
             return delivery.UNCONFIGURED
         with self._gate.work.storage.room(2 * mail.size) as enough:
@@ -324,13 +320,13 @@ class Connection(smtp.SMTP):
         try:
             data = await self._lines.read_message(self._gate.settings.limits.message_size)
         except reader.TooLargeError:
-            return _TOO_LARGE.lines()
+            return delivery.TOO_LARGE.lines()
         finally:
             self._in_data = False
         content = message.unstuffed(data)
         if message.has_smuggled_end(content):
             journal.note("refused", client=self.host, reason="bare line ends around a lone dot")
-            return _SMUGGLED
+            return delivery.SMUGGLED.lines()
         if self._goes_round(content):
             journal.note("refused", client=self.host, reason="mail loop")
             return "554 5.4.6 This message goes round in a circle"
@@ -392,6 +388,9 @@ class Connection(smtp.SMTP):
 
 
 def _with_code(status: str) -> str:
+    if not status.isprintable():
+        # aiosmtpd repeats what it does not know, whatever stands in it.
+        status = "\r\n".join(map(printable, status.split("\r\n")))
     if status == "250 OK":
         return "250 2.0.0 OK"
     code = _CODES.get(status[:3])

@@ -48,6 +48,12 @@ class Service:
             queue.LockedError: if another process serves the queue.
             OSError: if the queue cannot be used.
         """
+        self._stop, self._again = asyncio.Event(), asyncio.Event()
+        # Whoever reads the report may send a signal at once.
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stop.set)
+        loop.add_signal_handler(signal.SIGHUP, self._again.set)
         spool = queue.prepare(self.settings.queue)
         with spool.locked():
             store = storage.Storage(spool)
@@ -73,22 +79,17 @@ class Service:
                 store.close()
 
     async def _until_told(self, running: asyncio.Task[None]) -> None:
-        loop = asyncio.get_running_loop()
-        stop, reload = asyncio.Event(), asyncio.Event()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, stop.set)
-        loop.add_signal_handler(signal.SIGHUP, reload.set)
-        waits = [asyncio.create_task(stop.wait()), running]
-        while not stop.is_set():
-            again = asyncio.create_task(reload.wait())
-            await asyncio.wait([*waits, again], return_when=asyncio.FIRST_COMPLETED)
+        stop = asyncio.create_task(self._stop.wait())
+        while not self._stop.is_set():
+            again = asyncio.create_task(self._again.wait())
+            await asyncio.wait([stop, again, running], return_when=asyncio.FIRST_COMPLETED)
             if running.done():
                 running.result()
-            if reload.is_set():
-                reload.clear()
+            if self._again.is_set():
+                self._again.clear()
                 await self._reload()
             again.cancel()
-        waits[0].cancel()
+        stop.cancel()
 
     async def _reload(self) -> None:
         """Take other settings; what is wrong changes nothing."""
@@ -96,14 +97,15 @@ class Service:
             settings = self._load_again()
             await self._listen(settings)
         except (ConfigurationError, CannotListenError) as error:
-            for line in str(error).splitlines():
-                journal.logger.error("settings-refused %s", line)
-            self._report(str(error).splitlines())
+            problems = str(error).splitlines()
+            self._report(problems)
+            for problem in problems:
+                journal.logger.error("settings-refused %s", problem)
             return
         self.settings = self._gate.settings = settings
         self._work.configure(settings)
-        journal.logger.info("settings-taken %s", self.ports)
         self._report()
+        journal.logger.info("settings-taken %s", self.ports)
 
     def _load_again(self) -> Configuration:
         settings = self._load()
