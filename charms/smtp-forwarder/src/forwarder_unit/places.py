@@ -58,7 +58,8 @@ class Places:
     def remove(self) -> None:
         """Remove all that is the unit's alone; messages that wait stay where they are."""
         shutil.rmtree(self.state.path, ignore_errors=True)
-        if not any((self.queue / "messages").glob("*")):
+        folders = (self.queue / "messages", self.queue / "incoming")
+        if not any(path for folder in folders for path in folder.glob("*")):
             shutil.rmtree(self.queue, ignore_errors=True)
             with contextlib.suppress(OSError):
                 self.queue.parent.rmdir()
