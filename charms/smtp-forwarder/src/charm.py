@@ -5,6 +5,7 @@ import dataclasses
 import functools
 import logging
 import pathlib
+from typing import cast
 
 import ops
 
@@ -50,7 +51,7 @@ class SmtpForwarderCharm(ops.CharmBase):
         super().__init__(framework)
         code = pathlib.Path(__file__).absolute().parent
         self._machine = machine.Machine(self.unit.name, self.charm_dir.absolute(), code)
-        self._stored.set_default(leaves=False)
+        self._stored.set_default(leaves=False, broken=set[int]())
         self._smtp = smtp.SmtpRequires(self)
         self._relay = smtp.SmtpProvides(self, RELAY)
         for event in (
@@ -106,7 +107,13 @@ class SmtpForwarderCharm(ops.CharmBase):
         if not self.unit.is_leader():
             return []
         relations = sorted(self.model.relations[RELAY], key=lambda relation: relation.id)
-        return [self._look_at(relation) for relation in relations if relation.active]
+        # A relation that is broken here may be listed until the other units have left it.
+        broken = cast("ops.StoredSet", self._stored.broken)
+        return [
+            self._look_at(relation)
+            for relation in relations
+            if relation.active and relation.id not in broken
+        ]
 
     def _look_at(self, relation: ops.Relation) -> Related:
         network = self.model.get_binding(relation).network
@@ -155,6 +162,7 @@ class SmtpForwarderCharm(ops.CharmBase):
     def _on_relay_relation_broken(self, event: ops.RelationBrokenEvent) -> None:
         # First the forwarder refuses the password, then the secret goes; unless it is this unit
         # that goes, and the relation lives on with the others.
+        cast("ops.StoredSet", self._stored.broken).add(event.relation.id)
         self._reconcile(event)
         if self.unit.is_leader() and not self._stored.leaves:
             logins.remove(self.model, event.relation)
@@ -179,7 +187,8 @@ class SmtpForwarderCharm(ops.CharmBase):
             event.add_status(ops.BlockedStatus(str(error)))
             return
         if problems := self._machine.problems():
-            event.add_status(ops.BlockedStatus("; ".join(problems)))
+            remedy = "choose another with the options port and listen"
+            event.add_status(ops.BlockedStatus("; ".join([*problems, remedy])))
         elif self._machine.serving() is None:
             event.add_status(
                 ops.MaintenanceStatus(f"the forwarder does not run; see {self._machine.log}")

@@ -27,7 +27,10 @@ def test_a_laptop_is_left_alone(found: places.Places, tmp_path: pathlib.Path) ->
 
 
 def test_on_a_machine_of_juju_messages_outlive_the_unit(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(service, "is_juju_machine", lambda _: True)
+    def always(_: pathlib.Path) -> bool:
+        return True
+
+    monkeypatch.setattr(service, "is_juju_machine", always)
     agent = pathlib.Path("/var/lib/juju/agents/unit-smtp-forwarder-0")
     found = places.of(TAG, agent / "charm")
     assert found.state.path == agent / f"{TAG}-smtp-forwarder"
