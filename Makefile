@@ -14,7 +14,7 @@ CHARMS := build/localjuju/smtp-integrator.charm build/localjuju/smtp-sink.charm 
 	build/localjuju/smtp-forwarder.charm build/localjuju/smtp-requirer.charm
 PACK := $(BIN)/python -m localjuju.pack --cache build/venvs
 
-.PHONY: help demo test unit integration resilience lint format bench charm charms requirements clean
+.PHONY: help demo test unit integration resilience lint format bench bench-hooks bench-forwarder charm charms requirements clean
 .DELETE_ON_ERROR:
 
 help:
@@ -25,7 +25,7 @@ help:
 	@echo 'make resilience    kill and cut what must lose no mail, for minutes'
 	@echo 'make lint          check code, prose and types'
 	@echo 'make format        format the code'
-	@echo 'make bench         measure what a hook costs, for docs/reference/hook-cost.md'
+	@echo 'make bench         measure what a hook costs, and how much the forwarder passes on'
 	@echo 'make charms        pack the charms without charmcraft, for localjuju'
 	@echo 'make charm         pack the charms with charmcraft'
 	@echo 'make requirements  lock the dependencies anew, and export them'
@@ -49,8 +49,13 @@ resilience: .venv/synced
 lint format: .venv/synced
 	$(BIN)/tox run --quiet -e $@
 
-bench: $(CHARMS)
+bench: bench-hooks bench-forwarder
+
+bench-hooks: $(CHARMS)
 	$(BIN)/python -m bench --output docs/reference/hook-cost.md
+
+bench-forwarder: .venv/synced
+	$(BIN)/python -m bench.forwarding --output docs/reference/forwarder-speed.md
 
 charms: $(CHARMS)
 

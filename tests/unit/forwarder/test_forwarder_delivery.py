@@ -347,3 +347,31 @@ def test_a_relay_is_verified_and_there_is_no_falling_back(
     upstream.cut()
     assert "queued" in forwarder.send()[1]
     assert len(upstream.messages) == 1
+
+
+def test_nobody_waits_for_a_relay_that_is_down(forward: Forward, upstream: Upstream) -> None:
+    upstream.stop()
+    forwarder = forward(upstream, wait_seconds=1000)
+    clients = [threading.Thread(target=forwarder.send) for _ in range(12)]
+    for client in clients:
+        client.start()
+    for client in clients:
+        client.join()
+    assert len(forwarder.spool.entries()) == 12
+
+
+def test_a_relay_may_allow_fewer_connections(forward: Forward, upstream: Upstream) -> None:
+    forwarder = forward(upstream, upstream={"connections": 4})
+    upstream.hold.clear()
+    clients = [threading.Thread(target=forwarder.send) for _ in range(4)]
+    clients[0].start()
+    wait_until(lambda: "DATA" in upstream.commands)
+    upstream.answers[""] = "421 4.7.0 Too many connections"
+    for client in clients[1:]:
+        client.start()
+    wait_until(lambda: upstream.connections > 1)
+    upstream.hold.set()
+    for client in clients:
+        client.join()
+    assert len(upstream.messages) == 4
+    assert {one.connection for one in upstream.messages} == {1}

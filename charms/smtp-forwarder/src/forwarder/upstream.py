@@ -37,13 +37,13 @@ class Pool:
         self._hostname = hostname
         self._free: list[channel.Channel] = []
         self._count = 0
+        self._opening = 0
         self._waiting: collections.deque[asyncio.Future[None]] = collections.deque()
         self._revocable: dict[channel.Channel, Callable[[], None]] = {}
         self._idle_seconds = settings.idle_seconds
         self._pause = FIRST_PAUSE
         self._try_at = 0.0
         self._more_at = 0.0
-        self._trying = False
         self._tls: ssl.SSLContext | None = None
         self._closed = False
 
@@ -61,6 +61,8 @@ class Pool:
                 opened = await self._open_counted()
                 if opened is not None:
                     return opened
+            elif self.down and self._count == self._opening:
+                raise UnavailableError(self.down)
             self._revoke()
             if not self._free:
                 await self._wait()
@@ -156,15 +158,16 @@ class Pool:
         Raises:
             UnavailableError: if there are none.
         """
-        if self.down and (self._trying or self._now() < self._try_at):
+        if self.down and (self._opening or self._now() < self._try_at):
             raise UnavailableError(self.down)
-        self._trying = True
         self._count += 1
+        self._opening += 1
         try:
             opened = await self._open()
         except UnavailableError as error:
             self._count -= 1
-            if self._count:
+            if self._count >= self._opening:
+                # There are others that are open, which can be waited for.
                 self._more_at = self._now() + FIRST_PAUSE
                 return None
             self._note_down(str(error))
@@ -174,15 +177,16 @@ class Pool:
             self._wake()
             raise
         finally:
-            self._trying = False
+            self._opening -= 1
         self.down, self._pause = "", FIRST_PAUSE
         self.extensions = opened.extensions
         return opened
 
     def _note_down(self, reason: str) -> None:
         self.down = reason
-        self._try_at = self._now() + self._pause
-        self._pause = min(2 * self._pause, LONGEST_PAUSE)
+        if self._now() >= self._try_at:
+            self._try_at = self._now() + self._pause
+            self._pause = min(2 * self._pause, LONGEST_PAUSE)
         # Those who wait would wait for connections that nobody gives back.
         while self._waiting:
             self._wake()
