@@ -15,6 +15,7 @@ from forwarder_unit import (
     configuration,
     logins,
     machine,
+    model_certificate,
     options,
     rule_texts,
     waiting,
@@ -54,6 +55,10 @@ class SmtpForwarderCharm(ops.CharmBase):
         self._stored.set_default(leaves=False, broken=set[int]())
         self._smtp = smtp.SmtpRequires(self)
         self._relay = smtp.SmtpProvides(self, RELAY)
+        self._certificates = model_certificate.of(self, RELAY)
+        if self._certificates is not None:
+            framework.observe(self._certificates.available, self._reconcile)
+        framework.observe(self.on.certificates_relation_broken, self._reconcile)
         for event in (
             self.on.install,
             self.on.leader_elected,
@@ -86,7 +91,7 @@ class SmtpForwarderCharm(ops.CharmBase):
         addresses = {address for one in related for address in (one.host, one.bind)}
         certificate, authority = None, ""
         if related or settings.listen:
-            certificate, authority = self._machine.certificate({*addresses, *settings.listen})
+            certificate, authority = self._certificate({*addresses, *settings.listen})
         unit = configuration.Unit(
             settings=settings,
             port=self._machine.port(settings.port),
@@ -101,6 +106,19 @@ class SmtpForwarderCharm(ops.CharmBase):
         self._machine.converge(unit)
         if self._machine.serving() is not None:
             self._publish(related, unit.port, authority)
+
+    def _certificate(self, addresses: set[str]) -> tuple[pathlib.Path, str]:
+        """Return the key with its certificate, and the certificate of its authority.
+
+        That is the model's authority where there is one, and the unit's own until it answers.
+        """
+        related = any(one.active for one in self.model.relations[model_certificate.ENDPOINT])
+        given = self._certificates.read() if self._certificates and related else None
+        if given is None:
+            return self._machine.certificate(addresses)
+        path = self._machine.places.state.model_certificate
+        given.write(path)
+        return path, given.authority
 
     def _related(self) -> list[Related]:
         """Return who uses this unit as a relay: of several units, that is the leader."""

@@ -1,7 +1,9 @@
 import dataclasses
+import datetime as dt
 import importlib.util
 import json
 import pathlib
+import ssl
 import sys
 from typing import Any
 
@@ -9,6 +11,8 @@ import mail_servers
 import ops
 import pytest
 import yaml
+from charmlibs.interfaces import tls_certificates
+from cryptography import x509
 from ops import testing
 
 from forwarder_unit import places
@@ -278,6 +282,51 @@ def test_a_follower_publishes_nothing_and_touches_no_secret(unit: Unit) -> None:
     assert not [*after.secrets]
     assert unit.service.told()["clients"] == {}
     unit.run(unit.context.on.relation_broken(relation), after)
+
+
+def sign(request: str) -> tuple[str, dict[str, str]]:
+    """Answer as an authority does; return its certificate, and its databag."""
+    year = dt.timedelta(days=365)
+    key = tls_certificates.PrivateKey.generate()
+    named = tls_certificates.CertificateRequestAttributes(common_name="The model's authority")
+    authority = tls_certificates.Certificate.generate_self_signed_ca(named, key, year)
+    asked = tls_certificates.CertificateSigningRequest.from_string(request)
+    signed = tls_certificates.Certificate.generate(asked, authority, key, year)
+    answer = {
+        "certificate": str(signed),
+        "certificate_signing_request": request,
+        "ca": str(authority),
+        "chain": [str(signed), str(authority)],
+    }
+    return str(authority), {"certificates": json.dumps([answer])}
+
+
+def test_the_models_authority_signs_for_what_is_published(unit: Unit) -> None:
+    certificates = testing.Relation("certificates", id=9)
+    before = testing.State(leader=True, relations=[certificates, guest()])
+    after = unit.run(unit.context.on.config_changed(), before)
+    own = after.get_relation(7).local_app_data["tls_ca_chain"]
+    asked = json.loads(after.get_relation(9).local_unit_data["certificate_signing_requests"])
+    authority, databag = sign(asked[0]["certificate_signing_request"])
+
+    answered = dataclasses.replace(after.get_relation(9), remote_app_data=databag)
+    before = dataclasses.replace(after, relations=[answered, after.get_relation(7)])
+    after = unit.run(unit.context.on.relation_changed(answered), before)
+    published = after.get_relation(7).local_app_data
+    assert published["tls_ca_chain"].strip() == authority.strip() != own.strip()
+    path = pathlib.Path(unit.service.told()["tls"]["certificate"])
+    strict = ssl.create_default_context(cadata=authority)
+    assert strict.get_ca_certs()
+    ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(path)
+    assert published["host"] in [
+        str(one)
+        for one in x509.load_pem_x509_certificates(path.read_bytes())[0]
+        .extensions.get_extension_for_class(x509.SubjectAlternativeName)
+        .value.get_values_for_type(x509.IPAddress)
+    ]
+
+    after = unit.run(unit.context.on.relation_broken(after.get_relation(9)), after)
+    assert after.get_relation(7).local_app_data["tls_ca_chain"] == own
 
 
 def test_a_leader_that_leaves_leaves_the_logins_to_the_next(unit: Unit) -> None:

@@ -26,6 +26,11 @@ class StateDir(files.StateDir):
         return self.path / "changes.log"
 
     @property
+    def model_certificate(self) -> pathlib.Path:
+        """The key and the certificate that the model's authority gave."""
+        return self.path / "model-certificate.pem"
+
+    @property
     def port(self) -> pathlib.Path:
         """The port that was taken where the operator leaves the choice."""
         return self.path / "port"
