@@ -4,7 +4,7 @@ import pathlib
 import mail_servers
 import pytest
 
-from forwarder import queue
+from forwarder import delivery, queue
 from forwarder.tools import failures, submission
 
 CONTENT = b"Subject: hi\r\n\r\n.dot\r\nbody\r\n"
@@ -80,6 +80,7 @@ def test_a_refusal_names_who_did_not_get_the_message(
         ({".": "451 4.3.0 later"}, MAIL.recipients),
         ({"DATA": "451 4.3.0 later"}, MAIL.recipients),
         ({"MAIL": "452 4.3.1 later"}, MAIL.recipients),
+        ({".": str(delivery.RULE_FAILED)}, MAIL.recipients),
         ({"greeting": "421 4.3.2 later"}, MAIL.recipients),
         ({"EHLO": mail_servers.HANG_UP}, MAIL.recipients),
         ({".": mail_servers.HANG_UP}, MAIL.recipients),
@@ -135,10 +136,10 @@ def test_what_can_neither_be_sent_nor_kept_is_named(machine: mail_servers.Machin
 
 def test_a_forwarder_without_a_relay_is_an_error_of_its_own(machine: mail_servers.Machine) -> None:
     queue.prepare(machine.queue)
-    answers = {"MAIL": "451 4.3.5 no relay is configured"}
+    answers = {"MAIL": str(delivery.UNCONFIGURED)}
     with mail_servers.serving(answers) as server, pytest.raises(failures.NotConfiguredError) as e:
         submission.submit(machine.tell(server.port), MAIL)
-    assert str(e.value).startswith("not configured: 4.3.5 no relay is configured; integrate ")
+    assert str(e.value).startswith(f"not configured: {delivery.UNCONFIGURED.text}; integrate ")
     assert machine.left() == []
 
 

@@ -21,8 +21,8 @@ from forwarder.tools import failures, told
 SECONDS = 60.0
 _OK = range(200, 300)
 _LATER = range(400, 500)
-# RFC 3463: the system is not configured for this; the forwarder says it while it has no relay.
-_NOT_CONFIGURED = "4.3.5"
+# How the forwarder's answer begins while it has no relay and refuses mail until it has.
+NOT_CONFIGURED = "4.3.5 No relay"
 
 _Answers = dict[str, tuple[int, str]]
 
@@ -68,7 +68,7 @@ def submit(forwarder: told.Told, mail: Mail, *, seconds: float = SECONDS) -> str
 
 
 def _settle(forwarder: told.Told, mail: Mail, answer: str, refused: _Answers) -> str:
-    unconfigured = [words for _, words in refused.values() if words.startswith(_NOT_CONFIGURED)]
+    unconfigured = [words for _, words in refused.values() if words.startswith(NOT_CONFIGURED)]
     if unconfigured:
         raise failures.NotConfiguredError(
             f"not configured: {unconfigured[0]}; "
