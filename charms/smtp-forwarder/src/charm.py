@@ -87,6 +87,7 @@ class SmtpForwarderCharm(ops.CharmBase):
             # Collect-status says what is wrong; a forwarder that runs stays as it is.
             return
         self._machine.places.make()
+        upstream = self._smtp.read().data
         related = self._related()
         addresses = {address for one in related for address in (one.host, one.bind)}
         certificate, authority = None, ""
@@ -95,7 +96,7 @@ class SmtpForwarderCharm(ops.CharmBase):
         unit = configuration.Unit(
             settings=settings,
             port=self._machine.port(settings.port),
-            relay=self._upstream(),
+            relay=_relay(upstream) if upstream else None,
             clients=tuple(one.login for one in related),
             addresses=tuple(dict.fromkeys(one.bind for one in related)),
             certificate=certificate,
@@ -105,7 +106,7 @@ class SmtpForwarderCharm(ops.CharmBase):
         )
         self._machine.converge(unit)
         if self._machine.serving() is not None:
-            self._publish(related, unit.port, authority)
+            self._publish(related, unit.port, authority, upstream)
 
     def _certificate(self, addresses: set[str]) -> tuple[pathlib.Path, str]:
         """Return the key with its certificate, and the certificate of its authority.
@@ -139,24 +140,14 @@ class SmtpForwarderCharm(ops.CharmBase):
         host = str(network.ingress_address or bind)
         return Related(relation, logins.ensure(self.model, relation), host, bind)
 
-    def _upstream(self) -> configuration.Relay | None:
-        data = self._smtp.read().data
-        if data is None:
-            return None
-        user, password = data.credentials or ("", "")
-        return configuration.Relay(
-            host=data.host,
-            port=data.port,
-            transport_security=data.transport_security.value,
-            verify=data.verify_tls,
-            user=user,
-            password=password,
-            ca=data.tls_ca_chain or "",
-            domain=data.domain or "",
-        )
-
-    def _publish(self, related: list[Related], port: int, authority: str) -> None:
-        upstream = self._smtp.read().data
+    def _publish(
+        self,
+        related: list[Related],
+        port: int,
+        authority: str,
+        upstream: smtp.SmtpRelationData | None,
+    ) -> None:
+        """Write this forwarder into each relation, with the sender that the relay wants."""
         for one in related:
             data = smtp.SmtpRelationData(
                 host=one.host,
@@ -230,6 +221,20 @@ class SmtpForwarderCharm(ops.CharmBase):
     def _settings(self) -> options.Settings:
         in_force = self._machine.places.state.rules
         return options.parse(self.config, lambda text: rule_texts.problems(text, in_force))
+
+
+def _relay(data: smtp.SmtpRelationData) -> configuration.Relay:
+    user, password = data.credentials or ("", "")
+    return configuration.Relay(
+        host=data.host,
+        port=data.port,
+        transport_security=data.transport_security.value,
+        verify=data.verify_tls,
+        user=user,
+        password=password,
+        ca=data.tls_ca_chain or "",
+        domain=data.domain or "",
+    )
 
 
 if __name__ == "__main__":
