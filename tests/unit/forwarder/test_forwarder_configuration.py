@@ -90,7 +90,7 @@ def test_all_errors_are_told_in_their_order(tmp_path: pathlib.Path) -> None:
     "text",
     [
         "upstream: {host: mx, password: [hunter2]}\n",
-        "upstream: {host: mx, pasword: hunter2}\n",
+        "upstream: {host: mx, passphrase: hunter2}\n",
         "upstream: {host: mx, port: hunter2}\n",
         "clients: {a: hunter2}\n",
         "hunter2\n",

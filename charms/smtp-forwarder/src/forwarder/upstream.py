@@ -79,6 +79,8 @@ class Pool:
         try:
             return await asyncio.wait_for(self.lease(), timeout)
         except asyncio.TimeoutError:
+            if self._count <= self._opening:
+                self._note_down("the relay does not answer")
             raise UnavailableError("no connection to the relay was free in time") from None
 
     async def learn(self, timeout: float) -> None:
