@@ -199,6 +199,15 @@ def test_a_forwarder_that_does_what_it_should_is_left_alone(unit: Unit) -> None:
     assert (unit.service.starts, unit.places.state.config.stat().st_mtime_ns) == (1, told)
 
 
+def test_all_addresses_need_a_restart(unit: Unit) -> None:
+    unit.configure(port=2525)
+    unit.configure(port=2525, max_recipients=5)
+    assert unit.service.starts == 1
+    unit.configure(port=2525, listen="0.0.0.0")  # noqa: S104
+    assert unit.service.starts == 2
+    assert unit.service.told()["listen"] == ["0.0.0.0:2525"]
+
+
 def test_wrong_options_leave_what_runs_as_it_is(unit: Unit) -> None:
     unit.configure()
     before = unit.service.told()

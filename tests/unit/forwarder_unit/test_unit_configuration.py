@@ -98,6 +98,7 @@ def test_without_a_relay_there_is_no_upstream(tmp_path: pathlib.Path) -> None:
     [
         ((), ["127.0.0.1:2525"]),
         (("127.0.0.1",), ["127.0.0.1:2525"]),
+        (("::", "::1"), ["[::]:2525", "127.0.0.1:2525"]),
         (
             ("0.0.0.0", "192.0.2.1", "::1"),  # noqa: S104
             [
@@ -111,6 +112,26 @@ def test_no_address_is_listened_on_twice(
     tmp_path: pathlib.Path, listen: tuple[str, ...], expected: list[str]
 ) -> None:
     assert configuration.listeners(unit(tmp_path, options.Settings(listen=listen))) == expected
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "restarts"),
+    [
+        ((), ("0.0.0.0",), True),  # noqa: S104
+        (("0.0.0.0",), ("192.0.2.1",), True),  # noqa: S104
+        (("::",), (), True),
+        (("0.0.0.0",), ("0.0.0.0", "::1"), False),  # noqa: S104
+        ((), ("192.0.2.1",), False),
+    ],
+)
+def test_all_addresses_take_the_place_of_one_in_a_restart(
+    tmp_path: pathlib.Path, before: tuple[str, ...], after: tuple[str, ...], *, restarts: bool
+) -> None:
+    old, new = (
+        configuration.for_forwarder(unit(tmp_path, options.Settings(listen=listen)))
+        for listen in (before, after)
+    )
+    assert configuration.needs_restart(old, new) is restarts
 
 
 def test_the_tools_are_told_no_password(tmp_path: pathlib.Path) -> None:

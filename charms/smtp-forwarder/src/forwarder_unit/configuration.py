@@ -9,7 +9,8 @@ from typing import Any
 from forwarder_unit import logins, options
 
 _LOOPBACK = "127.0.0.1"
-_EVERYWHERE = "0.0.0.0"  # noqa: S104 - to tell it from an address of the machine
+# All addresses of IPv4 and of IPv6, beside which no other can be listened on.
+_EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104 - to tell them from an address of the machine
 _DAY = 86400
 
 
@@ -57,9 +58,26 @@ class Unit:
 def listeners(unit: Unit) -> list[str]:
     """Return every address and port to listen on; loopback comes first."""
     addresses = list(dict.fromkeys((_LOOPBACK, *unit.settings.listen, *unit.addresses)))
-    if _EVERYWHERE in addresses:
-        addresses = [_EVERYWHERE, *(one for one in addresses if ":" in one)]
+    for everywhere in _EVERYWHERE:
+        if everywhere in addresses:
+            version = ":" in everywhere
+            others = [one for one in addresses if (":" in one) != version]
+            addresses = [everywhere, *others]
     return [endpoint(address, unit.port) for address in addresses]
+
+
+def needs_restart(old: str, new: str) -> bool:
+    """Tell whether a forwarder cannot go from one configuration to another while it runs.
+
+    It listens anew before it ends what it listened on, and all addresses together cannot be
+    listened on beside one of them.
+    """
+    return _listens_everywhere(old) != _listens_everywhere(new)
+
+
+def _listens_everywhere(told: str) -> bool:
+    listen: list[str] = json.loads(told)["listen"]
+    return any(one.startswith(("0.0.0.0:", "[::]:")) for one in listen)
 
 
 def endpoint(address: str, port: int) -> str:

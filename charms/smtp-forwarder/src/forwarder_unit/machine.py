@@ -128,11 +128,13 @@ class Machine:
         same = all(files.read(path) == text for path, text in texts.items())
         if serving and same and not self._is_newer(unit.certificate):
             return
+        told = files.read(self._state.config)
+        restarts = told is None or configuration.needs_restart(told, texts[self._state.config])
         # Whatever interrupts this, without a report the next hook starts the forwarder anew.
         self._state.report.unlink(missing_ok=True)
         for path, text in texts.items():
             files.write(path, text)
-        if serving is None:
+        if serving is None or restarts:
             self._start()
         else:
             os.kill(serving.process.pid, signal.SIGHUP)
