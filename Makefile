@@ -7,12 +7,15 @@ UV_VERSION := $(shell awk '/^name = "uv"$$/ { getline; gsub(/"/, "", $$3); print
 export UV_PYTHON_DOWNLOADS := never
 
 REQUIRER := tests/integration/requirer
+FORWARDER := charms/smtp-forwarder
 SINK := charms/smtp-sink
+COMMON := $(wildcard charms/common/unit_service/*.py)
 CHARMS := build/localjuju/smtp-integrator.charm build/localjuju/smtp-sink.charm \
-	build/localjuju/smtp-requirer.charm
+	build/localjuju/smtp-forwarder.charm build/localjuju/smtp-requirer.charm
 PACK := $(BIN)/python -m localjuju.pack --cache build/venvs
 
-.PHONY: help demo test test-releases unit integration lint format bench charm charms relay-check requirements clean
+.PHONY: help demo test test-releases unit integration resilience lint format bench bench-hooks \
+	bench-forwarder charm charms relay-check requirements clean
 .DELETE_ON_ERROR:
 
 help:
@@ -21,9 +24,10 @@ help:
 	@echo 'make test-releases run the integration tests on each release of Juju, all of them'
 	@echo 'make unit          run the unit tests'
 	@echo 'make integration   run the integration tests on localjuju'
+	@echo 'make resilience    kill and cut what must lose no mail, for minutes'
 	@echo 'make lint          check code, prose and types'
 	@echo 'make format        format the code'
-	@echo 'make bench         measure what a hook costs, for docs/reference/hook-cost.md'
+	@echo 'make bench         measure what a hook costs, and how much the forwarder passes on'
 	@echo 'make charms        pack the charms without charmcraft, for localjuju'
 	@echo 'make relay-check   build build/relay-check.pyz, which checks a relay from any machine'
 	@echo 'make charm         pack the charms with charmcraft'
@@ -48,11 +52,19 @@ unit: .venv/synced
 integration: $(CHARMS)
 	$(BIN)/pytest -n auto tests/integration
 
+resilience: .venv/synced
+	$(BIN)/pytest -s tests/resilience
+
 lint format: .venv/synced
 	$(BIN)/tox run --quiet -e $@
 
-bench: $(CHARMS)
+bench: bench-hooks bench-forwarder
+
+bench-hooks: $(CHARMS)
 	$(BIN)/python -m bench --output docs/reference/hook-cost.md
+
+bench-forwarder: .venv/synced
+	$(BIN)/python -m bench.forwarding --output docs/reference/forwarder-speed.md
 
 charms: $(CHARMS)
 
@@ -73,9 +85,14 @@ build/localjuju/smtp-integrator.charm: charmcraft.yaml config.yaml requirements.
 		$(shell find src -name '*.py') $(wildcard localjuju/pack*) .venv/synced
 	@$(PACK) . --output $@
 
-build/localjuju/smtp-sink.charm: $(shell find $(SINK) -type f -not -name '*.pyc') \
-		$(wildcard localjuju/pack*) .venv/synced
+build/localjuju/smtp-sink.charm: $(shell find $(SINK) -type f -not -path '*/lib/*' \
+		-not -name '*.pyc') $(wildcard localjuju/pack*) .venv/synced $(SINK)/lib/unit_service
 	@$(PACK) $(SINK) --output $@
+
+build/localjuju/smtp-forwarder.charm: $(shell find $(FORWARDER) -type f -not -path '*/lib/*' \
+		-not -name '*.pyc') $(wildcard localjuju/pack*) .venv/synced $(FORWARDER)/lib/unit_service \
+		$(FORWARDER)/$(LIBRARY)
+	@$(PACK) $(FORWARDER) --output $@
 
 build/localjuju/smtp-requirer.charm: $(shell find $(REQUIRER) -type f -not -path '*/lib/*') \
 		requirements.txt $(wildcard localjuju/pack*) .venv/synced $(REQUIRER)/$(LIBRARY)
@@ -93,17 +110,24 @@ build/relay-check.pyz: src/hostname.py $(shell find src/relay_check -name '*.py'
 		--main relay_check.__main__:run --output $@
 
 # Requirers vendor the one file of the library; here that is a copy that git ignores.
-$(REQUIRER)/$(LIBRARY): $(LIBRARY)
+$(REQUIRER)/$(LIBRARY) $(FORWARDER)/$(LIBRARY): $(LIBRARY)
 	@mkdir -p $(@D)
 	@cp $< $@
 
+# Charms ship what they have in common; here that is a copy that git ignores.
+%/lib/unit_service: $(COMMON)
+	@rm -rf $@
+	@mkdir -p $@
+	@cp $^ $@
+
 # charmcraft packs on the Ubuntu that a charm is for, or in a container of it.
-charm: $(REQUIRER)/$(LIBRARY)
+charm: $(REQUIRER)/$(LIBRARY) $(FORWARDER)/$(LIBRARY) $(FORWARDER)/lib/unit_service \
+		$(SINK)/lib/unit_service
 	@command -v charmcraft >/dev/null || \
 		{ echo 'charmcraft is missing: run snap install charmcraft --classic' >&2; exit 1; }
 	@cp pyproject.toml uv.lock $(REQUIRER)
 	@mkdir -p build/charmcraft
-	for project in . $(SINK) $(REQUIRER); do \
+	for project in . $(FORWARDER) $(SINK) $(REQUIRER); do \
 		charmcraft pack --project-dir $$project --output build/charmcraft || { \
 			echo 'charmcraft needs LXD (snap install lxd), or the Ubuntu of a base' >&2; exit 1; }; \
 	done
@@ -113,9 +137,11 @@ requirements: .venv/synced
 	$(BIN)/uv export $(EXPORT) --output-file requirements.txt
 	$(BIN)/uv lock --upgrade --project $(SINK)
 	$(BIN)/uv export $(EXPORT) --project $(SINK) --output-file $(SINK)/requirements.txt
+	$(BIN)/uv lock --upgrade --project $(FORWARDER)
+	$(BIN)/uv export $(EXPORT) --project $(FORWARDER) --output-file $(FORWARDER)/requirements.txt
 
 EXPORT := --quiet --frozen --no-dev --no-emit-project --no-hashes --no-annotate --no-header
 
 clean:
 	rm -rf .venv .tox build .pytest_cache .ruff_cache .hypothesis
-	rm -rf $(REQUIRER)/lib $(REQUIRER)/pyproject.toml $(REQUIRER)/uv.lock
+	rm -rf charms/*/lib $(REQUIRER)/lib $(REQUIRER)/pyproject.toml $(REQUIRER)/uv.lock

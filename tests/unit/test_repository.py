@@ -15,7 +15,7 @@ ROOT = pathlib.Path(__file__).parents[2]
 EXPORT = "export --quiet --frozen --no-dev --no-emit-project --no-hashes --no-annotate --no-header"
 
 
-@pytest.mark.parametrize("project", [".", "charms/smtp-sink"])
+@pytest.mark.parametrize("project", [".", "charms/smtp-forwarder", "charms/smtp-sink"])
 def test_requirements_are_what_the_lock_says(project: str) -> None:
     folder = ROOT / project
     uv = pathlib.Path(sys.executable).parent / "uv"

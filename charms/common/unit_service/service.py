@@ -1,4 +1,4 @@
-"""Start and stop the mail server so that it outlives the hook: systemd's service, or detached.
+"""Start and stop a unit's server so that it outlives the hook: systemd's service, or detached.
 
 systemd runs it on a machine that Juju manages. Elsewhere, as in a test on a laptop, the server
 must leave the system alone, and a detached process of its own keeps it running.
@@ -11,7 +11,7 @@ import subprocess
 import sys
 from typing import Protocol
 
-from smtp_sink import processes, state
+from unit_service import files, processes, reports
 
 _JUJU_DATA = pathlib.Path("/var/lib/juju")
 _SYSTEMD = pathlib.Path("/run/systemd/system")
@@ -19,13 +19,13 @@ _SYSTEMD_UNITS = pathlib.Path("/etc/systemd/system")
 
 _SYSTEMD_UNIT = """\
 [Unit]
-Description=Mail catcher of {name}
+Description={description}
 After=network.target
 ConditionPathExists={config}
 StartLimitIntervalSec=0
 
 [Service]
-ExecStart="{python}" -m smtp_sink.server "{state}"
+ExecStart={command}
 Environment="PYTHONPATH={path}"
 Restart=always
 RestartSec=2
@@ -34,11 +34,37 @@ NoNewPrivileges=yes
 PrivateTmp=yes
 ProtectHome=yes
 ProtectSystem=strict
-ReadWritePaths="{state}"
+ReadWritePaths={writes}
 
 [Install]
 WantedBy=multi-user.target
 """
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Program:
+    """A server to run: the Python module `module` in the folder `code`, with its arguments.
+
+    `description` is for people; `writes` names what it may write to beside its state directory.
+    """
+
+    description: str
+    code: pathlib.Path
+    module: str
+    arguments: tuple[str, ...] = ()
+    writes: tuple[pathlib.Path, ...] = ()
+
+    @property
+    def command(self) -> tuple[str, ...]:
+        """What runs it."""
+        return (sys.executable, "-m", self.module, *self.arguments)
+
+    @property
+    def python_path(self) -> str:
+        """Where its Python finds its code, this package, and whatever the charm's Python finds."""
+        inherited = filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))
+        found = (self.code, pathlib.Path(__file__).parents[1], *map(pathlib.Path, inherited))
+        return os.pathsep.join(dict.fromkeys(str(path.absolute()) for path in found))
 
 
 class Service(Protocol):
@@ -58,11 +84,17 @@ class Service(Protocol):
         ...
 
 
+def is_juju_machine(charm: pathlib.Path) -> bool:
+    """Tell whether the charm's directory is on a machine that Juju manages, and we are root."""
+    return os.geteuid() == 0 and _SYSTEMD.is_dir() and _JUJU_DATA in charm.parents
+
+
 @dataclasses.dataclass(frozen=True)
 class Detached:
     """A server that a detached process keeps running."""
 
-    state: state.StateDir
+    program: Program
+    state: files.StateDir
 
     @property
     def log(self) -> str:
@@ -80,10 +112,10 @@ class Detached:
         # Juju waits until nobody holds the hook's output open, so none of it is passed on.
         with self.state.log.open("ab") as log:
             subprocess.run(
-                [sys.executable, "-m", "smtp_sink.supervisor", str(self.state.path)],
+                [sys.executable, "-m", "unit_service.supervisor", *self._told],
                 check=True,
                 cwd="/",
-                env={"PYTHONPATH": _python_path()},
+                env={"PYTHONPATH": self.program.python_path},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -91,12 +123,16 @@ class Detached:
 
     def stop(self) -> None:
         """Stop the server, and what keeps it running."""
-        report = state.read_report(self.state)
-        supervisor = state.read_process(self.state.supervisor)
+        report = reports.read(self.state)
+        supervisor = processes.read(self.state.supervisor)
         for process in (supervisor, report.process if report else None):
             if process is not None:
                 processes.end(process)
         self.state.supervisor.unlink(missing_ok=True)
+
+    @property
+    def _told(self) -> tuple[str, ...]:
+        return (str(self.state.path), *self.program.command)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -104,7 +140,8 @@ class Systemd:
     """A server that systemd runs, also after the machine starts again."""
 
     name: str
-    state: state.StateDir
+    program: Program
+    state: files.StateDir
     units: pathlib.Path = _SYSTEMD_UNITS
 
     @property
@@ -138,12 +175,13 @@ class Systemd:
 
     def unit_text(self) -> str:
         """Return systemd's unit file, see `systemd.unit(5)`."""
+        writes = (self.state.path, *self.program.writes)
         return _SYSTEMD_UNIT.format(
-            name=self.name,
+            description=self.program.description,
             config=self.state.config,
-            python=sys.executable,
-            state=self.state.path,
-            path=_python_path(),
+            command=" ".join(f'"{word}"' for word in self.program.command),
+            path=self.program.python_path,
+            writes=" ".join(f'"{path}"' for path in writes),
         )
 
     @property
@@ -151,24 +189,19 @@ class Systemd:
         return f"{self.name}-smtpd.service"
 
 
-def choose(name: str, charm: pathlib.Path, directory: state.StateDir) -> Service:
+def choose(name: str, program: Program, charm: pathlib.Path, directory: files.StateDir) -> Service:
     """Return how the server of a unit is run on this machine.
 
     Args:
         name: the unit's tag, such as `unit-smtp-sink-0`.
+        program: the server.
         charm: the charm's directory.
         directory: the server's state.
     """
-    juju_machine = os.geteuid() == 0 and _SYSTEMD.is_dir() and _JUJU_DATA in charm.parents
-    return Systemd(name, directory) if juju_machine else Detached(directory)
+    if is_juju_machine(charm):
+        return Systemd(name, program, directory)
+    return Detached(program, directory)
 
 
 def _systemctl(*arguments: str) -> None:
     subprocess.run(["systemctl", *arguments], check=True)
-
-
-def _python_path() -> str:
-    """Return where the server's Python finds this code, and whatever the charm's Python finds."""
-    code = pathlib.Path(__file__).parent.parent
-    inherited = [path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path]
-    return os.pathsep.join(str(pathlib.Path(path).absolute()) for path in (code, *inherited))

@@ -4,12 +4,13 @@ import ssl
 import stat
 
 import pytest
-import sink_running
+import strict_tls
+from cryptography import x509
 
-from smtp_sink import certificates
+from unit_service import certificates
 
 HOSTS = {"localhost", "127.0.0.1", "::1", "mail_1.example.com"}
-NOW = sink_running.now()
+NOW = dt.datetime.now(dt.timezone.utc)
 SECOND = dt.timedelta(seconds=1)
 
 
@@ -23,7 +24,7 @@ def shake_hands(authority: str, server: pathlib.Path, host: str) -> None:
     server_context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     server_context.load_cert_chain(server)
     to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
-    client_side = sink_running.strict_context(authority).wrap_bio(
+    client_side = strict_tls.strict_context(authority).wrap_bio(
         to_client, to_server, server_hostname=host
     )
     server_side = server_context.wrap_bio(to_server, to_client, server_side=True)
@@ -94,6 +95,19 @@ def test_keys_are_for_their_owner_alone(authorities: pathlib.Path) -> None:
     assert stat.S_IMODE(authorities.stat().st_mode) == 0o700
     assert {path.name for path in authorities.iterdir()} == {"authority.pem", "server.pem"}
     assert {stat.S_IMODE(path.stat().st_mode) for path in authorities.iterdir()} == {0o600}
+
+
+def test_a_name_that_is_too_long_is_cut(authorities: pathlib.Path) -> None:
+    name = "a server of a unit with a very long name that goes on and on/" + "0" * 20
+    certificates.ensure_server(authorities, name, HOSTS, NOW)
+    found = {
+        path.name: x509.load_pem_x509_certificate(path.read_bytes()).subject.rfc4514_string()
+        for path in authorities.iterdir()
+    }
+    assert found == {
+        "authority.pem": f"CN={name[:61]} CA",
+        "server.pem": f"CN={name[:64]}",
+    }
 
 
 def test_the_authority_is_shown_without_its_key(authorities: pathlib.Path) -> None:

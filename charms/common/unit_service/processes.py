@@ -1,10 +1,13 @@
 """Tell one process from another, even after its number has been given to a new one."""
 
 import dataclasses
+import json
 import os
 import pathlib
 import signal
 import time
+
+from unit_service import files
 
 _PROC = pathlib.Path("/proc")
 _POLL_SECONDS = 0.02
@@ -59,7 +62,7 @@ def wait(process: Process, *, timeout: float) -> bool:
     return True
 
 
-def end(process: Process, *, timeout: float = 10) -> None:
+def end(process: Process, *, timeout: float = 30) -> None:
     """End the process: SIGTERM, and SIGKILL if it still runs after `timeout` seconds."""
     for signal_number in (signal.SIGTERM, signal.SIGKILL):
         if not is_alive(process):
@@ -70,3 +73,14 @@ def end(process: Process, *, timeout: float = 10) -> None:
             return
         if wait(process, timeout=timeout):
             return
+
+
+def read(path: pathlib.Path) -> Process | None:
+    """Return the process that `write` wrote; None if there is no such file."""
+    text = files.read(path)
+    return None if text is None else Process(**json.loads(text))
+
+
+def write(path: pathlib.Path, process: Process) -> None:
+    """Write down which process to look for."""
+    files.write(path, json.dumps(dataclasses.asdict(process)))

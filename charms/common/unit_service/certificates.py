@@ -16,13 +16,15 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from smtp_sink import state
+from unit_service import files
 
 AUTHORITY_LIFETIME = dt.timedelta(days=3650)
 SERVER_LIFETIME = dt.timedelta(days=365)
 RENEWAL = dt.timedelta(days=30)
 # A client whose clock is behind still accepts a new certificate.
 _CLOCK_SKEW = dt.timedelta(days=1)
+# RFC 5280, appendix A.1, ub-common-name.
+_LONGEST_NAME = 64
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,7 +42,7 @@ class _Credential:
             serialization.PrivateFormat.PKCS8,
             serialization.NoEncryption(),
         )
-        state.write(path, key.decode("ascii") + self.certificate_pem)
+        files.write(path, key.decode("ascii") + self.certificate_pem)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,7 +58,7 @@ def ensure_authority(directory: pathlib.Path, name: str, now: dt.datetime) -> st
 
     Args:
         directory: holds the keys and certificates.
-        name: the authority's name, for people.
+        name: the server's name, for people; the authority is the CA of that name.
         now: a time with its zone; what ends within `RENEWAL` of it is replaced.
     """
     return _authority(directory, name, now).certificate_pem
@@ -69,7 +71,7 @@ def ensure_server(
 
     Args:
         directory: holds the keys and certificates.
-        name: the authority's name, for people.
+        name: the server's name, for people; the authority is the CA of that name.
         hosts: every host name and IP address that clients may connect to.
         now: a time with its zone; what ends within `RENEWAL` of it is replaced.
     """
@@ -78,7 +80,7 @@ def ensure_server(
     path = directory / "server.pem"
     server = _read(path)
     if server is None or not _fits(server.certificate, authority, alternatives, now):
-        server = _new_server(authority, alternatives, now)
+        server = _new_server(name, authority, alternatives, now)
         server.write(path)
     return ServerCertificate(path, f"{server.certificate.serial_number:x}")
 
@@ -94,7 +96,7 @@ def _authority(directory: pathlib.Path, name: str, now: dt.datetime) -> _Credent
 
 
 def _read(path: pathlib.Path) -> _Credential | None:
-    text = state.read(path)
+    text = files.read(path)
     if text is None:
         return None
     pem = text.encode("ascii")
@@ -132,7 +134,7 @@ def _general_name(host: str) -> x509.GeneralName:
 
 def _new_authority(name: str, now: dt.datetime) -> _Credential:
     key = ec.generate_private_key(ec.SECP256R1())
-    subject = _subject(name)
+    subject = _subject(name, " CA")
     builder = _builder(subject, key, now, AUTHORITY_LIFETIME)
     builder = builder.issuer_name(subject)
     builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
@@ -141,10 +143,13 @@ def _new_authority(name: str, now: dt.datetime) -> _Credential:
 
 
 def _new_server(
-    authority: _Credential, alternatives: x509.SubjectAlternativeName, now: dt.datetime
+    name: str,
+    authority: _Credential,
+    alternatives: x509.SubjectAlternativeName,
+    now: dt.datetime,
 ) -> _Credential:
     key = ec.generate_private_key(ec.SECP256R1())
-    builder = _builder(_subject("SMTP sink"), key, now, SERVER_LIFETIME)
+    builder = _builder(_subject(name), key, now, SERVER_LIFETIME)
     builder = builder.issuer_name(authority.certificate.subject)
     usage = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH])
     for extension, critical in (
@@ -158,8 +163,9 @@ def _new_server(
     return _Credential(key, builder.sign(authority.key, hashes.SHA256()))
 
 
-def _subject(name: str) -> x509.Name:
-    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+def _subject(name: str, kind: str = "") -> x509.Name:
+    short = name[: _LONGEST_NAME - len(kind)]
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"{short}{kind}")])
 
 
 def _builder(

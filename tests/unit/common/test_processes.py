@@ -5,10 +5,10 @@ import sys
 from collections.abc import Iterator
 
 import pytest
-import sink_running
 
-from smtp_sink import processes
+from unit_service import processes
 
+SECONDS = 10.0
 STUBBORN = """
 import signal, sys, time
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
@@ -48,7 +48,7 @@ def test_a_process_that_ignores_sigterm_is_killed() -> None:
         assert stubborn.stdout is not None
         stubborn.stdout.readline()
         processes.end(started(stubborn), timeout=0.1)
-        assert stubborn.wait(sink_running.SECONDS) == -signal.SIGKILL
+        assert stubborn.wait(SECONDS) == -signal.SIGKILL
 
 
 def test_a_number_in_new_hands_is_left_alone(sleeper: subprocess.Popen[bytes]) -> None:
