@@ -58,7 +58,7 @@ charms: $(CHARMS)
 	@test -x $(BIN)/uv || $(PYTHON) -m venv --clear .venv
 	@test -x $(BIN)/uv || \
 		$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
-	@$(BIN)/uv sync --frozen --quiet --all-groups --python $(BIN)/python
+	@$(BIN)/uv sync --frozen --quiet --all-groups --no-group terraform --python $(BIN)/python
 	@touch $@
 
 build/localjuju/smtp-integrator.charm: charmcraft.yaml config.yaml requirements.txt $(LIBRARY) \
