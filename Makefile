@@ -12,7 +12,7 @@ CHARMS := build/localjuju/smtp-integrator.charm build/localjuju/smtp-sink.charm 
 	build/localjuju/smtp-requirer.charm
 PACK := $(BIN)/python -m localjuju.pack --cache build/venvs
 
-.PHONY: help demo test unit integration lint format bench charm charms requirements clean
+.PHONY: help demo test unit integration lint format docs bench charm charms requirements clean
 .DELETE_ON_ERROR:
 
 help:
@@ -22,6 +22,7 @@ help:
 	@echo 'make integration   run the integration tests on localjuju'
 	@echo 'make lint          check code, prose and types'
 	@echo 'make format        format the code'
+	@echo 'make docs          build the site of the documentation into build/docs'
 	@echo 'make bench         measure what a hook costs, for docs/reference/hook-cost.md'
 	@echo 'make charms        pack the charms without charmcraft, for localjuju'
 	@echo 'make charm         pack the charms with charmcraft'
@@ -40,7 +41,7 @@ unit: .venv/synced
 integration: $(CHARMS)
 	$(BIN)/pytest -n auto tests/integration
 
-lint format: .venv/synced
+lint format docs: .venv/synced
 	$(BIN)/tox run --quiet -e $@
 
 bench: $(CHARMS)
@@ -58,7 +59,7 @@ charms: $(CHARMS)
 	@test -x $(BIN)/uv || $(PYTHON) -m venv --clear .venv
 	@test -x $(BIN)/uv || \
 		$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
-	@$(BIN)/uv sync --frozen --quiet --all-groups --no-group terraform --python $(BIN)/python
+	@$(BIN)/uv sync --frozen --quiet --all-groups --no-group docs --no-group terraform --python $(BIN)/python
 	@touch $@
 
 build/localjuju/smtp-integrator.charm: charmcraft.yaml config.yaml requirements.txt $(LIBRARY) \
