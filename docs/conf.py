@@ -12,6 +12,7 @@ author = "the smtp-integrator authors"
 extensions = ["myst_parser"]
 html_theme = "furo"
 html_title = "smtp-integrator"
+html_show_copyright = False
 html_favicon = html_logo = "../icon.svg"
 myst_heading_anchors = 3
 # What is indented is a console's or a program's; no lexer is right for all of it.
