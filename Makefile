@@ -12,7 +12,8 @@ CHARMS := build/localjuju/smtp-integrator.charm build/localjuju/smtp-sink.charm 
 	build/localjuju/smtp-requirer.charm
 PACK := $(BIN)/python -m localjuju.pack --cache build/venvs
 
-.PHONY: help demo test unit integration lint format docs bench charm charms requirements clean
+.PHONY: help demo test unit integration lint format docs bench charm charms relay-check requirements \
+	clean
 .DELETE_ON_ERROR:
 
 help:
@@ -25,6 +26,7 @@ help:
 	@echo 'make docs          build the site of the documentation into build/docs'
 	@echo 'make bench         measure what a hook costs, for docs/reference/hook-cost.md'
 	@echo 'make charms        pack the charms without charmcraft, for localjuju'
+	@echo 'make relay-check   build build/relay-check.pyz, which checks a relay from any machine'
 	@echo 'make charm         pack the charms with charmcraft'
 	@echo 'make requirements  lock the dependencies anew, and export them'
 	@echo 'make clean         remove all that the other targets made'
@@ -63,7 +65,7 @@ charms: $(CHARMS)
 	@touch $@
 
 build/localjuju/smtp-integrator.charm: charmcraft.yaml config.yaml requirements.txt $(LIBRARY) \
-		$(wildcard src/*.py) $(wildcard localjuju/pack*) .venv/synced
+		$(shell find src -name '*.py') $(wildcard localjuju/pack*) .venv/synced
 	@$(PACK) . --output $@
 
 build/localjuju/smtp-sink.charm: $(shell find $(SINK) -type f -not -name '*.pyc') \
@@ -73,6 +75,17 @@ build/localjuju/smtp-sink.charm: $(shell find $(SINK) -type f -not -name '*.pyc'
 build/localjuju/smtp-requirer.charm: $(shell find $(REQUIRER) -type f -not -path '*/lib/*') \
 		requirements.txt $(wildcard localjuju/pack*) .venv/synced $(REQUIRER)/$(LIBRARY)
 	@$(PACK) $(REQUIRER) --requirements requirements.txt --output $@
+
+# The check as one file, for machines that have nothing but Python.
+relay-check: build/relay-check.pyz
+
+build/relay-check.pyz: src/hostname.py $(shell find src/relay_check -name '*.py')
+	@rm -rf build/relay-check
+	@mkdir -p build/relay-check
+	@cp -R src/relay_check src/hostname.py build/relay-check
+	@find build/relay-check -name __pycache__ -prune -exec rm -r {} +
+	@$(PYTHON) -m zipapp build/relay-check --compress --python '/usr/bin/env python3' \
+		--main relay_check.__main__:run --output $@
 
 # Requirers vendor the one file of the library; here that is a copy that git ignores.
 $(REQUIRER)/$(LIBRARY): $(LIBRARY)

@@ -70,7 +70,12 @@ class Run:
 
 @dataclasses.dataclass(frozen=True)
 class Event:
-    """An event, and the ID of its relation, if it has one."""
+    """An event, and the ID of its relation, if it has one.
+
+    Attributes:
+        name: its name, such as ``config-changed``.
+        relation_id: the ID of its relation, if it has one.
+    """
 
     name: str
     relation_id: int | None = None

@@ -12,6 +12,7 @@ import subprocess
 import time
 from typing import TYPE_CHECKING
 
+from bench import on_localjuju
 from bench.hooks import Event, HookError, Prepared, Run, Unit
 from bench.surroundings import APPLICATION, Relation, Secret, Surroundings
 from localjuju import charm, pack
@@ -51,7 +52,14 @@ print(time.perf_counter() - begin)
 
 @dataclasses.dataclass(frozen=True)
 class Case:
-    """A hook of the integrator: how it is configured, where it is related, what changed."""
+    """A hook of the integrator: how it is configured, where it is related, what changed.
+
+    Attributes:
+        change: what changed since the hook before.
+        relations: how many relations the endpoint has.
+        endpoint: where the charm is related.
+        settings: how it is configured: a name in `SETTINGS`.
+    """
 
     change: str
     relations: int
@@ -89,6 +97,7 @@ class Figures:
         bare: the bare charm's hook.
         bare_seconds: its median.
         command_seconds: the median of one hook command, started as ops does.
+        localjuju_seconds: that of one on localjuju, and that of one that does nothing beside it.
         costs: by case.
         first: the first hook after unpacking beside the second.
         requirer: the relation-changed of a charm that uses the library and does nothing else.
@@ -101,6 +110,7 @@ class Figures:
     bare: Cost
     bare_seconds: float
     command_seconds: float
+    localjuju_seconds: tuple[float, float]
     costs: dict[Case, Cost]
     first: float
     requirer: Cost
@@ -265,6 +275,7 @@ def measure(
         bare=_beside(times[None], times[None], _count(times[None][0])),
         bare_seconds=_seconds(times[None]),
         command_seconds=_command_seconds(empty),
+        localjuju_seconds=on_localjuju.measure(bare_source, _made(folder / "localjuju")),
         costs=costs,
         first=first,
         requirer=cost,
@@ -273,6 +284,11 @@ def measure(
         library_seconds=_library_seconds(whole, runs),
         size=source.stat().st_size if source.is_file() else None,
     )
+
+
+def _made(folder: pathlib.Path) -> pathlib.Path:
+    folder.mkdir()
+    return folder
 
 
 def _rounds(

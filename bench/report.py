@@ -52,8 +52,15 @@ are empty, the commands alone were counted. The requirers handle relation-change
 bare requirer."""
 _QUOTED = """\
 The columns of the published charm and of the plain design were measured before, on another
-machine, and are quoted."""
+machine, and are quoted. With ten keys in the databag the published charm runs 12 + 18N commands
+when the host changes; 12 + 15N is what it runs in this page's configuration.
+
+On a controller, Juju 4.0.15 with LXD machines and 20 relations, a hook with another host took
+0.93 s in smtp-integrator and 3.33 s in the published charm, 3.6 times as long. With nothing
+changed it took 0.81 s and 1.75 s. These are medians of 6. smtp-integrator ran 9 + 3N and 9 + 2N
+commands there too."""
 _FIRST, _MEMORY, _LIBRARY, REQUIRER_BUDGET, _SIZE = 1.3, 1.2, 30, 4, 8
+_LOCALJUJU = 4
 
 
 def budget(endpoint: str, change: str, relations: int) -> int:
@@ -159,7 +166,7 @@ def _comparison(name: str, figures: Figures) -> str:
         (
             "commands, host changed",
             commands,
-            "12 + 18N",
+            "12 + 15N",
             "9 + 3N",
             _formula(figures, RELAY, SMTP),
         ),
@@ -212,6 +219,13 @@ def _other_aims(figures: Figures) -> Iterable[_Aim]:
         f"{beyond} ({figures.requirer.commands} beside {figures.requirer_bare.commands})",
         f"at most {REQUIRER_BUDGET}",
         beyond <= REQUIRER_BUDGET,
+    )
+    one, nothing = (seconds * 1000 for seconds in figures.localjuju_seconds)
+    yield _Aim(
+        "a hook command on localjuju, beside one that does nothing",
+        f"{one:.1f} ms beside {nothing:.1f} ms",
+        f"at most {_LOCALJUJU} ms",
+        one <= _LOCALJUJU,
     )
     if figures.size is not None:
         size = figures.size / _MEGABYTE

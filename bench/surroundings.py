@@ -62,7 +62,14 @@ class Relation:
 
 @dataclasses.dataclass
 class Secret:
-    """A secret that the charm can read; `label` is its owner's or, for a user secret, empty."""
+    """A secret that the charm can read; `label` is its owner's or, for a user secret, empty.
+
+    Attributes:
+        content: the values by key.
+        label: its owner's label; empty for a user secret.
+        owned: whether it is the charm's own.
+        revision: the newest revision.
+    """
 
     content: dict[str, str]
     label: str = ""

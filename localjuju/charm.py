@@ -46,7 +46,16 @@ _FALSE = {"0", "f", "F", "false", "FALSE", "False"}
 
 @dataclasses.dataclass(frozen=True)
 class Endpoint:
-    """One end of a possible relation, as the charm's metadata declares it."""
+    """One end of a possible relation, as the charm's metadata declares it.
+
+    Attributes:
+        name: its name.
+        role: ``peer``, ``provider`` or ``requirer``.
+        interface: the interface that both ends must have.
+        scope: ``global``, or ``container`` for units on one machine.
+        limit: how many relations it may have; 0 for any number.
+        implicit: whether each charm has it undeclared, as ``juju-info``.
+    """
 
     name: str
     role: str
@@ -58,7 +67,14 @@ class Endpoint:
 
 @dataclasses.dataclass(frozen=True)
 class Option:
-    """A configuration option."""
+    """A configuration option.
+
+    Attributes:
+        name: its name.
+        type: ``boolean``, ``float``, ``int``, ``secret`` or ``string``.
+        default: its value where none is set; None is no value.
+        description: what the charm says of it.
+    """
 
     name: str
     type: str
@@ -68,7 +84,13 @@ class Option:
 
 @dataclasses.dataclass(frozen=True)
 class Storage:
-    """A storage that a unit needs, and how many instances it begins with."""
+    """A storage that a unit needs, and how many instances it begins with.
+
+    Attributes:
+        name: its name.
+        kind: ``filesystem`` or ``block``.
+        count: how many instances a unit begins with.
+    """
 
     name: str
     kind: str
@@ -77,7 +99,21 @@ class Storage:
 
 @dataclasses.dataclass(frozen=True)
 class Charm:
-    """A charm's declarations, with the folder that holds its files."""
+    """A charm's declarations, with the folder that holds its files.
+
+    Attributes:
+        name: its name in the metadata.
+        path: the folder that holds its files.
+        subordinate: whether it lives on the units of another charm.
+        endpoints: its endpoints by name, the implicit one too.
+        options: its options by name.
+        actions: its actions by name, each with its parameters as a JSON schema.
+        storage: its storage by name.
+        resources: the names of its resources.
+        extra_bindings: the names of its bindings beside the endpoints.
+        base: the system and channel that it is for.
+        revision: the number that the model gives each upload of a local charm.
+    """
 
     name: str
     path: pathlib.Path

@@ -13,7 +13,6 @@ import sys
 from localjuju import wire
 
 _STARTERS = ("add-model", "bootstrap")
-_VERSION = "3.6.12-genericlinux-amd64"
 
 
 def main() -> int:
@@ -38,10 +37,13 @@ def data_folder() -> str:
 
 
 def _version(words: list[str]) -> int:
+    from localjuju import releases  # noqa: PLC0415 - needed once
+
+    version = f"{releases.chosen().version}-genericlinux-amd64"
     if "json" in words or "--format=json" in words:
-        sys.stdout.write(f'{{"version":"{_VERSION}"}}\n')
+        sys.stdout.write(f'{{"version":"{version}"}}\n')
     else:
-        sys.stdout.write(f"{_VERSION}\n")
+        sys.stdout.write(f"{version}\n")
     return 0
 
 
@@ -82,9 +84,9 @@ def _start(folder: str) -> socket.socket | None:
             return connection
         readable, writable = os.pipe()
         package = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))  # noqa: PTH100, PTH120
-        with open(f"{own}/log", "w") as log:  # noqa: PTH123
+        with open(f"{own}/log", "w+") as log:  # noqa: PTH123
             subprocess.Popen(
-                [sys.executable, "-m", "localjuju.controller", folder, str(writable)],
+                [sys.executable, "-m", "localjuju.server", folder, str(writable)],
                 env=os.environ | {"PYTHONPATH": f"{package}:{os.environ.get('PYTHONPATH', '')}"},
                 pass_fds=[writable],
                 start_new_session=True,
@@ -92,17 +94,16 @@ def _start(folder: str) -> socket.socket | None:
                 stdout=log,
                 stderr=log,
             )
-        os.close(writable)
-        with open(readable, "rb") as ready:  # noqa: PTH123
-            begun = ready.read()
-    if not begun:
-        _explain(f"{own}/log")
+            os.close(writable)
+            with open(readable, "rb") as ready:  # noqa: PTH123
+                begun = ready.read()
+            if not begun:
+                log.seek(0)
+                _explain(log.read())
     return _connect(folder)
 
 
-def _explain(log: str) -> None:
-    with open(log) as lines:  # noqa: PTH123
-        text = lines.read()
+def _explain(text: str) -> None:
     sys.stderr.write(f"{text}ERROR the controller did not start with {sys.executable}")
     if "No module named" in text:
         sys.stderr.write(

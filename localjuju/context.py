@@ -19,7 +19,16 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass
 class SecretChange:
-    """The changes of one secret; None leaves as it is."""
+    """The changes of one secret; None leaves as it is.
+
+    Attributes:
+        content: of a new revision.
+        label: the owner's label.
+        description: what the owner says of it.
+        rotate: how often it is to be rotated.
+        expire: when it expires.
+        track: whether the owner's unit moves to the newest revision.
+    """
 
     content: dict[str, str] | None = dataclasses.field(default=None, repr=False)
     label: str | None = None
@@ -31,7 +40,20 @@ class SecretChange:
 
 @dataclasses.dataclass
 class Changes:
-    """What a hook has asked for and what its good end applies."""
+    """What a hook has asked for and what its good end applies.
+
+    Attributes:
+        applications: writes to the application's databags, by relation ID.
+        units: writes to the unit's databags, by relation ID.
+        created: new secrets by ID.
+        updated: changes of secrets by ID.
+        grants: grants, each with its secret's ID.
+        revokes: for each its secret's ID, the subject and the relation ID; None is any.
+        removed: for each its secret's ID and the revision; None is the whole secret.
+        ports: the open ports; None leaves them.
+        state: the charm's state; None leaves it.
+        storage: the names of storage to add, once for each instance.
+    """
 
     applications: dict[int, dict[str, str]] = dataclasses.field(
         default_factory=dict[int, dict[str, str]]
@@ -58,10 +80,17 @@ class Context:
     """The context of a running hook, action or exec command.
 
     Attributes:
+        where: the model.
+        unit: the unit that runs it.
         hook: what runs; for a task, a `Hook` without a name that may have a relation.
+        task: the task, unless it is a hook.
+        changes: what its good end applies.
         commands: the hook commands run so far, without the values of secrets.
         reboot: asked for by ``juju-reboot``; ``"now"`` has killed the hook.
         status_set: whether the charm has set its unit's status.
+        process: the ID of its process; 0 before it is started.
+        id: what ``JUJU_CONTEXT_ID`` tells: the unit, the hook, and 80 random bits.
+        begun: what the hook was told when it began.
     """
 
     where: Model

@@ -29,7 +29,12 @@ _FALSE = {"0", "f", "F", "false", "FALSE", "False"}
 
 @dataclasses.dataclass
 class Parsed:
-    """A command line: its words, and its flags by their canonical names."""
+    """A command line: its words, and its flags by their canonical names.
+
+    Attributes:
+        words: the words that are no flags.
+        flags: the values of each flag, in order.
+    """
 
     words: list[str] = dataclasses.field(default_factory=list[str])
     flags: dict[str, list[str]] = dataclasses.field(default_factory=dict[str, list[str]])

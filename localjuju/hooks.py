@@ -40,6 +40,7 @@ class Site:
         socket: where hook commands reach the controller.
         tools: the folder of hook commands.
         programs: the folder with ``python3``.
+        contexts: what runs, by the ID of its context.
     """
 
     socket: pathlib.Path
@@ -99,7 +100,7 @@ def environment(site: Site, context: Context) -> dict[str, str]:
         "JUJU_MODEL_UUID": where.uuid,
         "JUJU_PRINCIPAL_UNIT": unit.principal,
         "JUJU_UNIT_NAME": unit.name,
-        "JUJU_VERSION": model.VERSION,
+        "JUJU_VERSION": where.release.version,
         "LANG": "C.UTF-8",
         "PATH": f"{site.tools}:{site.programs}:{_SYSTEM_PATH}",
         "TERM": "tmux-256color",

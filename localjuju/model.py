@@ -1,112 +1,78 @@
 """What a controller knows: models, applications, units, relations, secrets, tasks.
 
-Plain data, in Juju's words. What happens to it stands elsewhere: `life` (births and deaths),
-`uniter` (the order of hooks), `secret_store`, and the two sets of commands.
+Plain data, in Juju's words; that of units comes from `unit`. What happens to it stands elsewhere:
+`life` (births and deaths), `uniter` (the order of hooks), `secret_store`, and the two sets of
+commands.
 """
 
 from __future__ import annotations
 
 import collections
 import dataclasses
-import datetime as dt
 import threading
 import uuid
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from localjuju import releases
+from localjuju.unit import (
+    ALIVE,
+    DEAD,
+    DYING,
+    Hook,
+    LocalRelation,
+    LocalState,
+    Status,
+    Storage,
+    Task,
+    Unit,
+    now,
+)
 
 if TYPE_CHECKING:
+    import datetime as dt
     import pathlib
 
     from localjuju.charm import Charm, Endpoint, Value
 
+__all__ = [
+    "ADDRESS",
+    "ALIVE",
+    "CONTROLLER",
+    "DEAD",
+    "DYING",
+    "Application",
+    "Consumer",
+    "Grant",
+    "Hook",
+    "LocalRelation",
+    "LocalState",
+    "Model",
+    "Relation",
+    "RelationEnd",
+    "Revision",
+    "Secret",
+    "Settings",
+    "Status",
+    "Storage",
+    "Task",
+    "Unit",
+    "now",
+]
+
 ADDRESS = "127.0.0.1"
-ALIVE = "alive"
 CONTROLLER = "localjuju"
-DEAD = "dead"
-DYING = "dying"
-VERSION = "3.6.12"
 
 _LOG_LINES = 100_000
 
 
-def now() -> dt.datetime:
-    """The present, in UTC."""
-    return dt.datetime.now(dt.timezone.utc)
-
-
-@dataclasses.dataclass(frozen=True)
-class Status:
-    """A status with its message and the moment it was set."""
-
-    current: str
-    message: str = ""
-    since: dt.datetime = dataclasses.field(default_factory=now)
-
-
-@dataclasses.dataclass(frozen=True)
-class Hook:
-    """A hook to run: its name as the charm sees it, and what its environment tells.
-
-    Attributes:
-        kind: the hook's name without that of its relation or storage.
-        version: of the remote settings that this hook reports.
-    """
-
-    kind: str
-    name: str
-    relation_id: int | None = None
-    remote_application: str = ""
-    remote_unit: str = ""
-    departing_unit: str = ""
-    version: int = 0
-    secret_id: str = ""
-    secret_label: str = ""
-    secret_revision: int = 0
-    storage_id: str = ""
-
-
-@dataclasses.dataclass
-class LocalRelation:
-    """What a unit has seen of one relation."""
-
-    created: bool = False
-    broken: bool = False
-    application_version: int = 0
-    changed_pending: str = ""
-    members: dict[str, int] = dataclasses.field(default_factory=dict[str, int])
-
-
-@dataclasses.dataclass
-class LocalState:
-    """What a unit's agent has seen and done; the next hook is the difference to the model.
-
-    Attributes:
-        running: the operation that runs at this moment.
-    """
-
-    charm: Charm | None = None
-    config: dict[str, Value] | None = None
-    installed: bool = False
-    started: bool = False
-    removed: bool = False
-    running: object = None
-    leader: bool = False
-    trusted: bool = False
-    queued: Hook | None = None
-    failed: Hook | None = None
-    retry_at: dt.datetime | None = None
-    resolved: bool = False
-    retries: int = 0
-    relations: dict[int, LocalRelation] = dataclasses.field(
-        default_factory=dict[int, LocalRelation]
-    )
-    notified: dict[str, int] = dataclasses.field(default_factory=dict[str, int])
-    obsolete: set[tuple[str, int]] = dataclasses.field(default_factory=set[tuple[str, int]])
-    update_status_at: dt.datetime | None = None
-
-
 @dataclasses.dataclass
 class Settings:
-    """A databag; its version counts the writes that changed it."""
+    """A databag; its version counts the writes that changed it.
+
+    Attributes:
+        values: the settings; none is empty.
+        version: how many writes have changed them.
+    """
 
     values: dict[str, str] = dataclasses.field(default_factory=dict[str, str])
     version: int = 0
@@ -122,61 +88,21 @@ class Settings:
 
 
 @dataclasses.dataclass
-class Storage:
-    """A storage instance of a unit."""
-
-    id: str
-    name: str
-    kind: str
-    location: pathlib.Path
-    attached: bool = False
-
-
-@dataclasses.dataclass
-class Unit:
-    """A unit and its agent."""
-
-    name: str
-    machine: str
-    folder: pathlib.Path
-    principal: str = ""
-    life: str = ALIVE
-    forced: bool = False
-    workload: Status = dataclasses.field(
-        default_factory=lambda: Status("waiting", "installing agent")
-    )
-    agent: Status = dataclasses.field(default_factory=lambda: Status("allocating"))
-    version: str = ""
-    ports: set[str] = dataclasses.field(default_factory=set[str])
-    state: dict[str, str] = dataclasses.field(default_factory=dict[str, str])
-    storage: dict[str, Storage] = dataclasses.field(default_factory=dict[str, Storage])
-    local: LocalState = dataclasses.field(default_factory=LocalState)
-    tasks: list[Task] = dataclasses.field(default_factory=list["Task"])
-
-    @property
-    def application(self) -> str:
-        """The name of the unit's application."""
-        return self.name.partition("/")[0]
-
-    @property
-    def number(self) -> int:
-        """The number after the slash."""
-        return int(self.name.partition("/")[2])
-
-    @property
-    def tag(self) -> str:
-        """The unit's name in logs and paths, for example ``unit-postfix-0``."""
-        return "unit-" + self.name.replace("/", "-")
-
-    @property
-    def charm_folder(self) -> pathlib.Path:
-        """Where the charm runs, as ``JUJU_CHARM_DIR`` tells it."""
-        return self.folder / "charm"
-
-
-@dataclasses.dataclass
 class Application:
-    """An application: a charm under a name, with its configuration."""
+    """An application: a charm under a name, with its configuration.
+
+    Attributes:
+        name: its name in the model.
+        charm: the charm that its units run or are about to be refreshed to.
+        settings: the options that are set.
+        trusted: whether ``juju trust`` was given.
+        force_units: whether units in error are refreshed too.
+        life: ``alive`` or ``dying``.
+        leader: the name of the unit that leads; empty without units.
+        status: what the leader has set; None shows that of the units.
+        resources: the files by their names in the metadata.
+        since: when it was deployed.
+    """
 
     name: str
     charm: Charm
@@ -207,7 +133,12 @@ class Application:
 
 @dataclasses.dataclass(frozen=True)
 class RelationEnd:
-    """One side of a relation."""
+    """One side of a relation.
+
+    Attributes:
+        application: the application's name.
+        endpoint: its endpoint.
+    """
 
     application: str
     endpoint: Endpoint
@@ -221,8 +152,13 @@ class Relation:
     """A relation: two ends, or one of peers.
 
     Attributes:
+        id: the number that both sides see.
+        ends: the two ends, or the one of peers.
+        life: ``alive`` or ``dying``.
         scope: the units that take part: those past their install hook that have not run
             relation-broken.
+        applications: the databags of applications, by name.
+        units: the databags of units, by name; a unit's stays when it has left.
     """
 
     id: int
@@ -259,7 +195,13 @@ class Relation:
 
 @dataclasses.dataclass(frozen=True)
 class Revision:
-    """One revision of a secret."""
+    """One revision of a secret.
+
+    Attributes:
+        number: the revision's number, from 1 on.
+        content: the values by key.
+        created: when it was made.
+    """
 
     number: int
     content: dict[str, str] = dataclasses.field(repr=False)
@@ -268,7 +210,12 @@ class Revision:
 
 @dataclasses.dataclass
 class Consumer:
-    """A unit that has read a secret: the revision it tracks, and its own label."""
+    """A unit that has read a secret: the revision it tracks, and its own label.
+
+    Attributes:
+        revision: the revision that the unit tracks.
+        label: the label that the unit has given.
+    """
 
     revision: int
     label: str = ""
@@ -276,7 +223,12 @@ class Consumer:
 
 @dataclasses.dataclass(frozen=True)
 class Grant:
-    """A permission to read; it ends with its relation, if it was given by one."""
+    """A permission to read; it ends with its relation, if it was given by one.
+
+    Attributes:
+        subject: the unit or application that may read.
+        relation_id: the relation with which it ends; None for a grant of the user.
+    """
 
     subject: str
     relation_id: int | None = None
@@ -287,8 +239,19 @@ class Secret:
     """A secret of an application, a unit or the user.
 
     Attributes:
+        id: the ID without scheme.
         owner: the application's or unit's name; empty for the user.
         label: the owner's label, or a user secret's name.
+        description: what the owner says of it.
+        rotate: how often it is to be rotated, such as ``daily``.
+        expire: when it expires, as the owner has written it.
+        auto_prune: whether obsolete revisions of a user secret go by themselves.
+        latest: the number of the newest revision.
+        revisions: the revisions that are left, by number.
+        consumers: the units that have read it, by name.
+        grants: who may read it, by name.
+        created: when it was made.
+        updated: when it was changed last.
     """
 
     id: str
@@ -312,35 +275,37 @@ class Secret:
 
 
 @dataclasses.dataclass
-class Task:
-    """An action or an exec command, waiting, running or done.
+class Model:
+    """A model. Its lock guards all that it holds; ``changed`` wakes whoever waits for news.
 
     Attributes:
-        command: the shell's words of ``juju exec``; empty for an action.
+        name: its name.
+        folder: where its files are.
+        uuid: its UUID.
+        life: ``alive``, ``dying`` or ``dead``.
+        config: the model's configuration, as far as it was set.
+        constraints: the model's constraints, which change nothing.
+        applications: the applications by name.
+        units: the units by name, oldest first.
+        machines: the machines' statuses by number.
+        relations: the relations by ID.
+        secrets: the secrets by ID.
+        tasks: the tasks by ID.
+        charm_revisions: the newest local revision of each charm, by the charm's name.
+        log: the lines of the debug log.
+        next_machine: the number of the next machine.
+        next_units: the number of the next unit, by the application's name.
+        next_relation: the ID of the next relation.
+        next_storage: the number of the next storage instance.
+        next_task: the number of the last operation or task.
+        since: when the model was made.
+        lock: guards all of this.
+        changed: is notified when any of this changes.
     """
-
-    id: str
-    unit: str
-    action: str = ""
-    command: str = ""
-    params: dict[str, Any] = dataclasses.field(default_factory=dict[str, Any])
-    relation_id: int | None = None
-    status: str = "pending"
-    message: str = ""
-    failed: bool = False
-    results: dict[str, Any] = dataclasses.field(default_factory=dict[str, Any], repr=False)
-    log: list[str] = dataclasses.field(default_factory=list[str])
-    enqueued: dt.datetime = dataclasses.field(default_factory=now)
-    started: dt.datetime | None = None
-    completed: dt.datetime | None = None
-
-
-@dataclasses.dataclass
-class Model:
-    """A model. Its lock guards all that it holds; ``changed`` wakes whoever waits for news."""
 
     name: str
     folder: pathlib.Path
+    release: releases.Release = dataclasses.field(default_factory=releases.chosen)
     uuid: str = dataclasses.field(default_factory=lambda: str(uuid.uuid4()))
     life: str = ALIVE
     config: dict[str, str] = dataclasses.field(default_factory=dict[str, str])

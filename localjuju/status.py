@@ -58,7 +58,7 @@ def as_data(where: Model) -> dict[str, Any]:
             "controller": model.CONTROLLER,
             "cloud": "localhost",
             "region": "localhost",
-            "version": model.VERSION,
+            "version": where.release.version,
             "model-status": _entry(_model_status(where)),
             "sla": "unsupported",
         },
@@ -75,7 +75,7 @@ def as_text(where: Model, *, relations: bool = False) -> str:
     """The status as the tables that ``juju status`` prints."""
     stamp = model.now().strftime("%H:%M:%SZ")
     header = ("Model", "Controller", "Cloud/Region", "Version", "Timestamp")
-    row = (where.name, model.CONTROLLER, "localhost/localhost", model.VERSION, stamp)
+    row = (where.name, model.CONTROLLER, "localhost/localhost", where.release.version, stamp)
     tables = [output.table([header, row])]
     if not where.applications:
         return f'{tables[0]}\nModel "admin/{where.name}" is empty.\n'
@@ -104,7 +104,7 @@ def _machine(where: Model, name: str) -> dict[str, Any]:
     status = where.machines[name]
     system, channel = _base(where, name)
     return {
-        "juju-status": _entry(status) | {"version": model.VERSION},
+        "juju-status": _entry(status) | {"version": where.release.version},
         "dns-name": model.ADDRESS,
         "ip-addresses": [model.ADDRESS],
         "instance-id": f"localjuju-{name}",
@@ -167,7 +167,7 @@ def _principals(where: Model, app: Application) -> list[str]:
 def _unit(where: Model, unit: Unit) -> dict[str, Any]:
     data: dict[str, Any] = {
         "workload-status": _entry(workload(where, unit), unit.life),
-        "juju-status": _entry(agent(where, unit), unit.life) | {"version": model.VERSION},
+        "juju-status": _entry(agent(where, unit), unit.life) | {"version": where.release.version},
         "machine": unit.machine,
         "public-address": model.ADDRESS,
     }

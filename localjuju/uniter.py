@@ -40,7 +40,11 @@ RETRY_LAST = dt.timedelta(minutes=1)
 
 @dataclasses.dataclass(frozen=True)
 class Upgrade:
-    """Put a charm's files in place, for the first time or over an older revision."""
+    """Put a charm's files in place, for the first time or over an older revision.
+
+    Attributes:
+        charm: the charm.
+    """
 
     charm: Charm
 
@@ -50,7 +54,12 @@ Operation = Hook | Upgrade | model.Task
 
 @dataclasses.dataclass(frozen=True)
 class Begun:
-    """What a hook was told when it began, to be remembered as seen when it ends well."""
+    """What a hook was told when it began, to be remembered as seen when it ends well.
+
+    Attributes:
+        config: the configuration.
+        trusted: whether the application is trusted.
+    """
 
     config: dict[str, Value]
     trusted: bool

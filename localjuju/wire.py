@@ -1,7 +1,10 @@
 """Messages between the controller and its clients: a list of byte strings.
 
 Each is its length in eight bytes followed by the bytes; the list begins with its length likewise.
-The two clients speak this without importing anything.
+A client asks once and gets an exit code, an output and an error output. A hook command that is to
+read its standard input gets an empty message first, and answers with what it read.
+
+The other client that speaks this is ``hook_command.pl``.
 """
 
 from __future__ import annotations
@@ -30,10 +33,10 @@ def receive(connection: socket.socket) -> list[bytes]:
 
 
 def _read(connection: socket.socket, size: int) -> bytes:
-    data = b""
+    data = bytearray()
     while len(data) < size:
         chunk = connection.recv(size - len(data))
         if not chunk:
             raise EOFError
         data += chunk
-    return data
+    return bytes(data)

@@ -11,7 +11,6 @@ if TYPE_CHECKING:
     from localjuju.model import Model
 
 _DEFAULTS = {
-    "agent-version": model.VERSION,
     "automatically-retry-hooks": "true",
     "logging-config": "<root>=INFO",
     "update-status-hook-interval": "5m",
@@ -179,7 +178,8 @@ def model_config(call: Call) -> str | None:
 
 def _config_values(where: Model) -> dict[str, dict[str, Any]]:
     fixed = {"name": where.name, "type": "localjuju", "uuid": where.uuid}
-    values = {key: (text, "default") for key, text in _DEFAULTS.items()}
+    defaults = _DEFAULTS | {"agent-version": where.release.version}
+    values = {key: (text, "default") for key, text in defaults.items()}
     values |= {key: (text, "model") for key, text in (where.config | fixed).items()}
     return {
         key: {"Value": {"true": True, "false": False}.get(text, text), "Source": source}
@@ -256,7 +256,7 @@ def _model_info(where: Model) -> dict[str, Any]:
         "life": where.life,
         "status": {"current": current, "since": output.status_time(where.since)},
         "machines": {name: {"cores": 0} for name in where.machines},
-        "agent-version": model.VERSION,
+        "agent-version": where.release.version,
     }
 
 

@@ -24,9 +24,14 @@ class Call:
     """A command line with its surroundings, and what the command answers.
 
     Attributes:
+        controller: what the command is about.
+        name: the command's name or alias, as it was given.
+        parsed: the rest of the command line.
         folder: the caller's working folder, to which paths are relative.
+        stdin: what the caller's standard input holds, if the command line names it.
         stderr: what the command tells beside its result.
         default_model: the model that ``JUJU_MODEL`` names.
+        code: the exit code.
     """
 
     controller: Controller

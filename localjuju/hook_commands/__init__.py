@@ -8,6 +8,15 @@ https://documentation.ubuntu.com/juju/3.6/reference/hook-command/list-of-hook-co
 from __future__ import annotations
 
 from localjuju.hook_commands import actions, relations, secrets, surroundings, workload
-from localjuju.hook_commands.registry import COMMANDS, run
+from localjuju.hook_commands.registry import COMMANDS, reads_stdin, run
 
-__all__ = ["COMMANDS", "actions", "relations", "run", "secrets", "surroundings", "workload"]
+__all__ = [
+    "COMMANDS",
+    "actions",
+    "reads_stdin",
+    "relations",
+    "run",
+    "secrets",
+    "surroundings",
+    "workload",
+]

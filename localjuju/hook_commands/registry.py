@@ -16,7 +16,13 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass(frozen=True)
 class Call:
-    """The command line of a hook command, with its standard input and working folder."""
+    """The command line of a hook command, with its standard input and working folder.
+
+    Attributes:
+        parsed: the command line after the command's name.
+        stdin: what the standard input holds, if the command line names it.
+        folder: the working folder, to which paths are relative.
+    """
 
     parsed: flags.Parsed
     stdin: bytes
@@ -79,6 +85,16 @@ def command(name: str, spec: Mapping[str, str]) -> Callable[[Handler], Handler]:
         return handler
 
     return enter
+
+
+def reads_stdin(name: str, arguments: list[str]) -> bool:
+    """Whether a hook command is to read its standard input, as ``--file -`` has it."""
+    if name not in COMMANDS:
+        return False
+    try:
+        return flags.parse(arguments, COMMANDS[name][1]).text("file") == "-"
+    except errors.JujuError:
+        return False
 
 
 def run(

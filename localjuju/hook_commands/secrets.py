@@ -27,7 +27,7 @@ _SUBJECT = {"r,relation": flags.TEXT, "unit": flags.TEXT}
 
 @command("secret-add", _CONTENT)
 def secret_add(context: Context, call: Call) -> str:
-    """Create a secret and print its URI."""
+    """Create a secret and print its URI, with the model: so it is read in other models too."""
     owner = call.parsed.text("owner", "application")
     if owner not in ("application", "unit"):
         raise errors.JujuError(f'secret owner "{owner}" not valid', errors.USAGE)
@@ -46,7 +46,7 @@ def secret_add(context: Context, call: Call) -> str:
         revisions={1: model.Revision(1, content)},
     )
     context.changes.created[secret.id] = secret
-    return f"{secret.uri}\n"
+    return f"secret://{context.where.uuid}/{secret.id}\n"
 
 
 @command("secret-get", SHOW | {"label": flags.TEXT, "peek": flags.BOOL, "refresh": flags.BOOL})

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from localjuju.releases import DEFAULT, RELEASES
 from staging import PASSWORD, USER, Sink, Staging
 
 if TYPE_CHECKING:
@@ -29,6 +30,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="Path of a real controller's juju binary. Default: localjuju.",
     )
     parser.addoption(
+        "--juju-release",
+        choices=list(RELEASES),
+        default=DEFAULT,
+        help=f"Release of Juju that localjuju plays. Default: {DEFAULT}.",
+    )
+    parser.addoption(
         "--charms",
         type=pathlib.Path,
         help="Folder of packed charms. Default: build/localjuju; with --juju, build/charmcraft.",
@@ -44,6 +51,7 @@ def controller(pytestconfig: pytest.Config) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PATH", f"{juju.parent}{os.pathsep}{os.environ['PATH']}")
         patch.setenv("LOCALJUJU_DATA", data)
+        patch.setenv("LOCALJUJU_RELEASE", pytestconfig.getoption("--juju-release"))
         # The python3 of the PATH may lack what localjuju and the packed charms need.
         patch.setenv("LOCALJUJU_PYTHON", os.environ.get("LOCALJUJU_PYTHON", sys.executable))
         try:

@@ -141,6 +141,7 @@ def figures(*, beyond_budget: int) -> measure.Figures:
         bare=bare,
         bare_seconds=0.145,
         command_seconds=0.001,
+        localjuju_seconds=(0.004, 0.001),
         costs=costs,
         first=1.3,
         requirer=bare,

@@ -9,6 +9,8 @@ import jubilant
 import pytest
 from scripted import JUJU, Scripted
 
+from localjuju.releases import RELEASES, Release
+
 if TYPE_CHECKING:
     import pathlib
     from collections.abc import Iterator
@@ -19,6 +21,12 @@ def localjuju(controller: None) -> None:
     """Start the controller in the folder that the session has for it, whoever else uses it."""
     assert controller is None
     jubilant.Juju(cli_binary=JUJU).bootstrap("localhost", "localjuju")
+
+
+@pytest.fixture(scope="session")
+def release(pytestconfig: pytest.Config) -> Release:
+    """The release of Juju that is played."""
+    return RELEASES[pytestconfig.getoption("--juju-release")]
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ import io
 import json
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
 
@@ -17,9 +18,10 @@ from checking import AUTH, PASSWORD
 from scripted_relay import SILENCE, Behaviour, ScriptedRelay
 
 import relay_check
+from relay_check import __main__ as command
 
 ROOT = pathlib.Path(__file__).parents[3]
-COMMAND, DOCS = ROOT / "src/relay_check.py", ROOT / "docs"
+COMMAND, DOCS = ROOT / "build/relay-check.pyz", ROOT / "docs"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,11 +36,17 @@ def run(*arguments: str) -> Result:
     stdout, stderr = io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(stdout), contextlib.redirect_stderr(stderr):
         try:
-            code = relay_check.main(arguments)
+            code = command.main(arguments)
         except SystemExit as e:
             code = e.code
     assert isinstance(code, int)
     return Result(code, stdout.getvalue(), stderr.getvalue())
+
+
+@pytest.fixture(scope="module", autouse=True)
+def built() -> None:
+    """Build the command as one file, as an operator does."""
+    subprocess.run(["make", "relay-check", f"PYTHON={sys.executable}"], cwd=ROOT, check=True)
 
 
 def run_process(*arguments: str, text: str = "") -> Result:
@@ -63,6 +71,21 @@ def password_file(tmp_path: pathlib.Path) -> str:
     path = tmp_path / "password"
     path.write_text(f"{PASSWORD}\n")
     return str(path)
+
+
+def test_one_file_runs_in_an_empty_folder(tmp_path: pathlib.Path) -> None:
+    shutil.copy(COMMAND, tmp_path)
+    with ScriptedRelay() as relay:
+        finished = subprocess.run(
+            [sys.executable, "-I", COMMAND.name, *at(relay)],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    assert finished.stdout.endswith("\nThe relay works.\n"), finished.stderr
+    assert list(tmp_path.iterdir()) == [tmp_path / COMMAND.name]
 
 
 @pytest.mark.parametrize("security", ["--starttls", "--tls"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import ssl
+import sys
 from typing import Any
 
 import certificate_authority as ca
@@ -61,6 +62,50 @@ def test_name_without_an_address(resolver: Resolver, evidence: str) -> None:
 
     assert report.kind is Kind.HOST_UNKNOWN
     assert report.summary == f"host does not resolve: {evidence}"
+
+
+@pytest.mark.parametrize(
+    ("host", "asked"),
+    [
+        ("straße.example", "xn--strae-oqa.example"),
+        ("BÜCHER.example.", "xn--bcher-kva.example"),
+        ("relay.example.", "relay.example"),
+    ],
+)
+def test_name_in_letters_beyond_ascii_is_asked_for_by_idna_2008(host: str, asked: str) -> None:
+    names: list[str] = []
+
+    def resolve(name: str, *_: Any, **__: Any) -> list[Any]:
+        names.append(name)
+        return []
+
+    relay_check.check(relay_check.Target(host, 25), resolver=resolve, timeout=5)
+
+    assert names == [asked]
+
+
+def test_name_in_letters_beyond_ascii_is_the_certificates(pki: checking.Pki) -> None:
+    behaviour = Behaviour(tls=True, context=pki.context("xn--strae-oqa.example"))
+    with ScriptedRelay(behaviour) as relay:
+        report = check(
+            relay,
+            host="straße.example",
+            transport_security="tls",
+            tls_ca_chain=pki.root.pem,
+        )
+
+    assert report.works
+
+
+def test_name_that_leads_to_different_hosts_needs_the_package_that_decides(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "idna", None)
+
+    report = relay_check.check(relay_check.Target("straße.example", 25), timeout=5)
+
+    assert report.kind is Kind.HOST_UNKNOWN
+    assert "enter the name's xn-- form" in report.summary
 
 
 def test_nothing_listens() -> None:

@@ -14,7 +14,7 @@ from checking import ACCOUNT, AUTH, Resolver, check, diagnosis
 from scripted_relay import SILENCE, TRICKLE, Behaviour, ScriptedRelay
 
 import relay_check
-from relay_check import Kind
+from relay_check import Kind, network
 
 ADDRESSES: dict[str, Any] = {"sender": "app@example.com", "recipients": ["ops@example.com"]}
 
@@ -138,7 +138,7 @@ def test_many_addresses_leave_each_a_share_that_a_slow_one_needs(
         given.append(seconds)
         raise ConnectionRefusedError
 
-    monkeypatch.setattr(vars(relay_check)["_Address"], "connect", refuse)
+    monkeypatch.setattr(network.Address, "connect", refuse)
     resolver = Resolver(*(f"127.0.0.{number}" for number in range(1, 17)))
     report = relay_check.check(relay_check.Target("relay.test", 25), timeout=5, resolver=resolver)
 
@@ -152,7 +152,7 @@ def test_address_for_which_no_time_is_left_is_not_tried(monkeypatch: pytest.Monk
         time.sleep(seconds + 0.2)
         raise TimeoutError
 
-    monkeypatch.setattr(vars(relay_check)["_Address"], "connect", wait)
+    monkeypatch.setattr(network.Address, "connect", wait)
     resolver = Resolver("127.0.0.1", "127.0.0.2")
     report = relay_check.check(
         relay_check.Target("relay.test", 25), timeout=0.4, resolver=resolver

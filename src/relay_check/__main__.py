@@ -1,0 +1,134 @@
+"""The command, for a shell: `python3 -m relay_check --host smtp.example.com --port 587 …`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import pathlib
+import re
+import sys
+import threading
+from typing import TYPE_CHECKING, NamedTuple, NoReturn
+
+from relay_check import envelope, stages, words
+from relay_check.target import Target
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Check a relay from the shell.
+
+    Args:
+        arguments: What follows the command's name; by default `sys.argv`'s.
+
+    Returns:
+        The exit code: 0, or one of sysexits.h.
+    """
+    given = _parse(arguments)
+    report = stages.check(
+        given.target, sender=given.sender, recipients=given.recipients, timeout=given.timeout
+    )
+    lines = [json.dumps(report.to_dict(), indent=2)] if given.as_json else report.lines()
+    sys.stdout.write("\n".join(lines) + "\n")
+    return report.exit_code
+
+
+def run() -> NoReturn:
+    """Be the command: end the process with the exit code."""
+    sys.exit(main())
+
+
+class _Given(NamedTuple):
+    target: Target
+    sender: str | None
+    recipients: tuple[str, ...]
+    timeout: float
+    as_json: bool
+
+
+def _parse(arguments: Sequence[str] | None) -> _Given:
+    parser = _parser()
+    options, unknown = parser.parse_known_args(arguments)
+    if unknown:
+        # They are not shown: one may be a password.
+        parser.error("there are arguments that it does not know")
+    if options.password is not None:
+        parser.error(
+            "process lists show arguments: put the password into a file, for --password-file"
+        )
+    try:
+        target = _target(options)
+        envelope.Envelope(options.sender, tuple(options.recipient))
+    except ValueError as e:
+        parser.error(str(e))
+    return _Given(target, options.sender, tuple(options.recipient), options.timeout, options.json)
+
+
+def _parser() -> argparse.ArgumentParser:
+    class Parser(argparse.ArgumentParser):
+        def error(self, message: str) -> NoReturn:
+            # What was entered is not shown: it may be a password.
+            shown = re.sub(r"(['\"]).*\1", "…", message, flags=re.DOTALL)
+            self.print_usage(sys.stderr)
+            self.exit(words.USAGE, f"{self.prog}: error: {shown}\n")
+
+    parser = Parser(
+        description="Find out whether a mail relay works. No mail is sent.", allow_abbrev=False
+    )
+    add = parser.add_argument
+    add("--host", required=True, help="host name or IP address")
+    add("--port", required=True, type=int, help="TCP port")
+    security = parser.add_mutually_exclusive_group()
+    security.add_argument("--starttls", action="store_true", help="transport_security=starttls")
+    security.add_argument("--tls", action="store_true", help="transport_security=tls")
+    add("--ca-file", help="PEM of the CA certificates to trust (tls_ca_chain)")
+    add("--skip-ssl-verify", action="store_true", help="leave the certificate unverified")
+    add("--user", help="user of SMTP AUTH (auth_type=plain)")
+    add("--password-file", help="file with the password, - for standard input")
+    add("--password", help=argparse.SUPPRESS)
+    add("--sender", help="address to try as the sender")
+    add("--recipient", action="append", default=[], help="address to try; may be repeated")
+    add("--timeout", type=float, default=10.0, help="seconds for the whole; 10 by default")
+    add("--json", action="store_true", help="print the report as JSON")
+    return parser
+
+
+def _target(options: argparse.Namespace) -> Target:
+    """Read the files that the arguments name; raises ValueError."""
+    if not 0 < options.timeout < threading.TIMEOUT_MAX:
+        raise ValueError("--timeout: must be more than 0 seconds")
+    if bool(options.user) != bool(options.password_file):
+        raise ValueError("--user and --password-file go together")
+    password, ca_chain = None, None
+    if options.user:
+        password = _read("--password-file", options.password_file).removesuffix("\n")
+        password = password.removesuffix("\r")
+    if options.ca_file:
+        ca_chain = _read("--ca-file", options.ca_file)
+    return Target(
+        host=options.host,
+        port=options.port,
+        transport_security="starttls" if options.starttls else "tls" if options.tls else "none",
+        auth_type="plain" if options.user else "none",
+        user=options.user,
+        password=password,
+        tls_ca_chain=ca_chain,
+        skip_ssl_verify=options.skip_ssl_verify,
+    )
+
+
+def _read(option: str, file: str) -> str:
+    """Return the file's text; raises a ValueError that shows neither its name nor its content."""
+    try:
+        data = sys.stdin.buffer.read() if file == "-" else pathlib.Path(file).read_bytes()
+        return data.decode()
+    except UnicodeDecodeError:
+        raise ValueError(f"{option}: its content is not UTF-8") from None
+    except OSError as e:
+        raise ValueError(f"{option}: {e.strerror}") from None
+
+
+if __name__ == "__main__":
+    run()

@@ -1,0 +1,256 @@
+"""The wire: a clock, a connection, its replies, and how they are quoted without secrets."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import dataclasses
+import itertools
+import re
+import ssl
+import time
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Callable
+
+    from relay_check.target import Target
+
+_MAX_REPLY = 64 * 1024
+_MAX_QUOTE = 300
+# As many characters of base64 as tell four octets of what they encode.
+_PIECE = 6
+CRLF = b"\r\n"
+
+
+class Clock:
+    """Two limits: one for the whole, one for the stage that runs."""
+
+    def __init__(self, whole: float, stage: float | None) -> None:
+        self._end = time.monotonic() + whole
+        self._stage = whole / 2 if stage is None else stage
+        self._is_demanded = stage is not None
+        self.begin_stage()
+
+    def begin_stage(self) -> None:
+        """Give the next stage its limit."""
+        self.began = time.monotonic()
+        self._stage_end = min(self._end, self.began + self._stage)
+
+    def extend_stage(self) -> None:
+        """Grant the stage all that is left, or its limit once more where that was demanded."""
+        once_more = min(self._end, time.monotonic() + self._stage)
+        self._stage_end = once_more if self._is_demanded else self._end
+
+    @property
+    def limit(self) -> float:
+        """How many seconds this stage was given."""
+        return max(0.0, self._stage_end - self.began)
+
+    @property
+    def elapsed_ms(self) -> int:
+        """How many milliseconds this stage has taken."""
+        return round((time.monotonic() - self.began) * 1000)
+
+    def remaining(self) -> float:
+        """Return the seconds left; raises TimeoutError if there are none."""
+        seconds = self._stage_end - time.monotonic()
+        if seconds <= 0:
+            raise TimeoutError
+        return seconds
+
+
+class Quoter:
+    """Makes what the relay sends fit to be read: visible, short, and without the password."""
+
+    def __init__(self, target: Target) -> None:
+        self._pieces: set[str] = set()
+        if target.password:
+            password = target.password.encode(errors="surrogatepass")
+            encoded = (base64_of(password), base64_of(plain_response(target)))
+            pieces = {piece for text in encoded for piece in _pieces(text.rstrip("="))}
+            # A password of blanks alone is no piece: there is nothing to see of it.
+            self._pieces = {_squeezed(piece) for piece in (*pieces, target.password)} - {""}
+
+    def __call__(self, text: str) -> str:
+        """Return what may be shown of a text."""
+        text = _hide(text, self._pieces).strip()
+        visible = "".join(c if c.isprintable() else _escape(c) for c in text)
+        return visible if len(visible) <= _MAX_QUOTE else f"{visible[:_MAX_QUOTE]}…"
+
+
+def _pieces(text: str) -> list[str]:
+    """Return the pieces by which a text is known: relays cut short what they repeat."""
+    ends = range(_PIECE, max(_PIECE, len(text)) + 1)
+    return [text[end - _PIECE : end] for end in ends]
+
+
+def _squeezed(text: str) -> str:
+    """Drop what relays change where they repeat a text: blanks where they fold it, and case."""
+    return "".join(character.lower()[0] for character in text if not character.isspace())
+
+
+def _hide(text: str, pieces: set[str]) -> str:
+    places = [place for place, character in enumerate(text) if not character.isspace()]
+    squeezed = _squeezed(text)
+    hidden: set[int] = set()
+    for piece in pieces:
+        start = squeezed.find(piece)
+        while start >= 0:
+            hidden.update(range(places[start], places[start + len(piece) - 1] + 1))
+            start = squeezed.find(piece, start + 1)
+    runs = itertools.groupby(range(len(text)), hidden.__contains__)
+    return "".join("[hidden]" if known else "".join(text[i] for i in run) for known, run in runs)
+
+
+def text_of(data: bytes) -> str:
+    """Return what a relay sent as text; what is not UTF-8 is escaped."""
+    return data.decode(errors="backslashreplace")
+
+
+def _escape(character: str) -> str:
+    return character.encode("unicode_escape", "surrogatepass").decode()
+
+
+def plain_response(target: Target) -> bytes:
+    """RFC 4616 section 2, without an authorization identity."""
+    return f"\0{target.user}\0{target.password}".encode(errors="surrogatepass")
+
+
+def base64_of(data: bytes) -> str:
+    """Return the base64 of data, as AUTH sends it."""
+    return base64.b64encode(data).decode()
+
+
+@dataclasses.dataclass(frozen=True)
+class Reply:
+    """What a relay answers to a command (RFC 5321 section 4.2).
+
+    Attributes:
+        code: Its three digits.
+        lines: The text of each line.
+        quoted: All of it, fit to be read.
+    """
+
+    code: int
+    lines: tuple[str, ...]
+    quoted: str
+
+    @property
+    def text(self) -> str:
+        """The text of all lines."""
+        return " ".join(self.lines)
+
+    @property
+    def enhanced(self) -> str:
+        """The status code of RFC 3463, such as 5.7.1, or nothing."""
+        match = re.match(r"[245]\.\d{1,3}\.\d{1,3}\b", self.text)
+        return match[0] if match else ""
+
+    @property
+    def is_positive(self) -> bool:
+        """Whether the command was obeyed."""
+        return self.code // 100 == 2  # noqa: PLR2004 - RFC 5321 section 4.2.1
+
+    @property
+    def is_temporary(self) -> bool:
+        """Whether the same may work later."""
+        return self.code // 100 == 4  # noqa: PLR2004 - RFC 5321 section 4.2.1
+
+
+class NotSmtpError(Exception):
+    """A line that is no reply; its argument is the line, quoted."""
+
+
+class Connection:
+    """Sends commands and reads replies, and is never slower than the clock allows."""
+
+    def __init__(self, sock: socket.socket, clock: Clock, quote: Callable[[str], str]) -> None:
+        self.socket = sock
+        self._clock = clock
+        self._quote = quote
+        self._buffer = b""
+
+    def close(self) -> None:
+        """Close the socket."""
+        self.socket.close()
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether a part of the next line is there."""
+        return bool(self._buffer)
+
+    @property
+    def is_encrypted(self) -> bool:
+        """Whether TLS has begun."""
+        return isinstance(self.socket, ssl.SSLSocket)
+
+    def receive(self) -> bytes:
+        """Return what comes next, or raise ConnectionError at the end."""
+        # A limit of the socket is one for each read: the clock's is renewed before every one.
+        self.socket.settimeout(self._clock.remaining())
+        data = self.socket.recv(4096)
+        if not data:
+            raise ConnectionResetError("the relay closed the connection")
+        return data
+
+    def send(self, data: bytes) -> None:
+        """Send all of it; raises OSError."""
+        view = memoryview(data)
+        while view:
+            self.socket.settimeout(self._clock.remaining())
+            view = view[self.socket.send(view[:65536]) :]
+
+    def _line(self) -> bytes:
+        while b"\n" not in self._buffer:
+            if len(self._buffer) > _MAX_REPLY:
+                raise NotSmtpError(self._quote(text_of(self._buffer)))
+            try:
+                self._buffer += self.receive()
+            except ConnectionError:
+                if not self._buffer:
+                    raise
+                self._buffer += b"\n"
+        line, _, self._buffer = self._buffer.partition(b"\n")
+        return line.rstrip(b"\r")
+
+    def reply(self) -> Reply:
+        """Return the next reply; raises NotSmtpError for anything else."""
+        lines: list[str] = []
+        size = 0
+        while True:
+            line = text_of(self._line())
+            size += len(line)
+            match = re.fullmatch(r"([2-5]\d\d)(?:([ -])(.*))?", line)
+            if not match or size > _MAX_REPLY:
+                raise NotSmtpError(self._quote(line))
+            lines.append(match[3] or "")
+            if match[2] != "-":
+                break
+        quoted = self._quote(f"{match[1]} {' '.join(lines)}")
+        return Reply(int(match[1]), tuple(lines), quoted)
+
+    def command(self, line: str) -> Reply:
+        """Send a command and return the reply to it; raises OSError or NotSmtpError."""
+        self.send(line.encode(errors="surrogatepass") + CRLF)
+        return self.reply()
+
+    def wrap(self, context: ssl.SSLContext, host: str) -> None:
+        """Do the handshake of TLS."""
+        if self._buffer:
+            # What came in the clear must not count as said over TLS (RFC 3207 section 6).
+            raise NotSmtpError(self._quote(text_of(self._buffer)))
+        self.socket.settimeout(self._clock.remaining())
+        wrapped = context.wrap_socket(
+            self.socket, server_hostname=host, do_handshake_on_connect=False
+        )
+        self.socket = wrapped
+        wrapped.settimeout(self._clock.remaining())
+        wrapped.do_handshake()
+
+
+def part(connection: Connection) -> None:
+    """Say QUIT and wait for nothing."""
+    with contextlib.suppress(OSError):
+        connection.send(b"QUIT" + CRLF)
