@@ -38,7 +38,7 @@ for _caption, _folder in {
 :caption: {_caption}
 :glob:
 
-{_folder}/*
+{_folder}/**
 ```
 """
 
