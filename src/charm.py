@@ -31,7 +31,6 @@ class SmtpIntegratorCharm(ops.CharmBase):
         self._smtp_legacy = smtp.SmtpProvides(self, smtp.LEGACY_RELATION_NAME)
         for event in self._reconciled_events():
             framework.observe(event, self._reconcile)
-        framework.observe(self.on.leader_elected, self._on_leader_elected)
         framework.observe(self.on.secret_changed, self._on_secret_changed)
         framework.observe(self.on.secret_remove, self._on_secret_remove)
         framework.observe(self.on.collect_unit_status, self._on_collect_unit_status)
@@ -40,7 +39,7 @@ class SmtpIntegratorCharm(ops.CharmBase):
 
     def _reconciled_events(self) -> list[ops.BoundEvent]:
         on = self.on
-        events = [on.config_changed, on.upgrade_charm, on.update_status]
+        events = [on.config_changed, on.leader_elected, on.upgrade_charm, on.update_status]
         endpoints = (smtp.DEFAULT_RELATION_NAME, smtp.LEGACY_RELATION_NAME, relay_password.PEERS)
         for endpoint in endpoints:
             relation = on[endpoint]
@@ -49,22 +48,18 @@ class SmtpIntegratorCharm(ops.CharmBase):
             events.append(relation.relation_broken)
         return events
 
-    @property
-    def _relay(self) -> relay.Relay:
-        """The configured relay; raises relay.InvalidConfigError."""
-        if isinstance(self._configured, relay.InvalidConfigError):
-            raise self._configured
-        return self._configured
+    def _read_relay(self) -> relay.Relay:
+        """Read what is configured now; nothing that is read is kept for the next event.
 
-    @functools.cached_property
-    def _configured(self) -> relay.Relay | relay.InvalidConfigError:
-        """The relay or what is wrong with it, read once in a hook."""
-        try:
-            return relay.read(
-                self.config, application=self.app.name, user_secret=self._read_user_secret()
-            )
-        except relay.InvalidConfigError as e:
-            return e
+        Raises:
+            relay.InvalidConfigError: If it is wrong.
+        """
+        return relay.read(
+            self.config,
+            application=self.app.name,
+            parse_recipients=smtp.parse_recipients,
+            user_secret=self._read_user_secret(),
+        )
 
     def _read_user_secret(self) -> dict[str, str] | relay.Unreadable | None:
         secret_id = self.config.get("password_secret")
@@ -72,13 +67,12 @@ class SmtpIntegratorCharm(ops.CharmBase):
             return None
         try:
             # The newest revision is tracked, so that Juju tells us of the next.
-            return self.model.get_secret(id=str(secret_id)).get_content(refresh=True)
+            secret = relay_password.unread(self.model, id=str(secret_id))
+            return secret.get_content(refresh=True)
         except ops.SecretNotFoundError:
-            return relay.Unreadable.NOT_FOUND
+            return relay.Unreadable()
         except ops.ModelError as e:
-            if "permission denied" not in str(e):
-                raise
-            return relay.Unreadable.NOT_GRANTED
+            return relay.Unreadable(refusal=str(e))
 
     @functools.cached_property
     def _health(self) -> relay_health.RelayHealth:
@@ -92,7 +86,7 @@ class SmtpIntegratorCharm(ops.CharmBase):
         if not self.unit.is_leader():
             return
         try:
-            configured = self._relay
+            configured = self._read_relay()
         except relay.InvalidConfigError:
             return
 
@@ -122,20 +116,15 @@ class SmtpIntegratorCharm(ops.CharmBase):
             return relay_password.publish(self.model, password)
         return None
 
-    def _on_leader_elected(self, event: ops.LeaderElectedEvent) -> None:
-        relay_password.catch_up(self.model)
-        self._reconcile(event)
-
     def _on_secret_changed(self, event: ops.SecretChangedEvent) -> None:
-        # A unit that was the leader once still tracks the revision of its time.
-        if event.secret.label == relay_password.LABEL:
-            relay_password.track_newest(event.secret)
+        # One that is not used any longer too: ours, where this unit was the leader, or a user's.
+        relay_password.track_newest(event.secret)
         self._reconcile(event)
 
     def _on_secret_remove(self, event: ops.SecretRemoveEvent) -> None:
         # Juju tells the leader; a unit that is it no longer by now has no right to remove it.
         if self.unit.is_leader():
-            event.remove_revision()
+            relay_password.remove_revision(event.secret, event.revision)
 
     def _on_check_relay_action(self, event: ops.ActionEvent) -> None:
         import relay_actions  # noqa: PLC0415 - as in _health
@@ -158,20 +147,21 @@ class SmtpIntegratorCharm(ops.CharmBase):
         self, event: ops.ActionEvent, act: Callable[[relay.Relay], relay_actions.Answer]
     ) -> None:
         try:
-            answer = act(self._relay)
+            configured = self._read_relay()
+            answer = act(configured)
         except ValueError as e:
             event.fail(str(e))
             return
-        if self._relay.check_relay and self.unit.is_leader():
+        if configured.check_relay and self.unit.is_leader():
             own_addresses = not {"sender", "recipient"} & event.params.keys()
-            self._health.record(self._relay, answer.report, own_addresses=own_addresses)
+            self._health.record(configured, answer.report, own_addresses=own_addresses)
         event.set_results(answer.results)
         if answer.failure:
             event.fail(answer.failure)
 
     def _on_collect_unit_status(self, event: ops.CollectStatusEvent) -> None:
         try:
-            configured = self._relay
+            configured = self._read_relay()
         except relay.InvalidConfigError as e:
             event.add_status(ops.BlockedStatus(str(e)))
             return

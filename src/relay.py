@@ -7,13 +7,17 @@ ends up in the wrong option sooner or later.
 
 from __future__ import annotations
 
-import base64
 import dataclasses
-import enum
 import ipaddress
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
+
+import address
+import ca_chain
+import credential
+import hostname
+from problem import Problem
 
 AUTH_TYPES = ("none", "not_provided", "plain")
 TRANSPORT_SECURITIES = ("none", "starttls", "tls")
@@ -23,22 +27,23 @@ _LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)", re.IGNORECASE)
 # RFC 1035 section 2.3.4: 255 octets on the wire are 253 characters in writing.
 _MAX_NAME_LENGTH = 253
 _MAX_PORT = 65535
-# RFC 7468 section 2.
-_PEM_BLOCK = re.compile(
-    r"-----BEGIN ([A-Z0-9 ]+)-----(?:(?!-----BEGIN).)*?-----END \1-----", re.DOTALL
-)
 # Juju gets a status as one argument of a command, for which Linux has 128 KiB.
 _MAX_PROBLEMS = 5
-# What pydantic's EmailStr allows around an address in angle brackets: a name, in quotes or bare.
-_WORD, _BLANK = r"[\w.!#$%&'*+\-/=?^`{|}~]+", r"[^\S\r\n]"
-_NAMED_ADDRESS = re.compile(rf'(?:"[^\r\n]+"|{_WORD}(?:{_BLANK}+{_WORD})*)?{_BLANK}*<([^\r\n]+)>')
+_MAX_REFUSAL_LENGTH = 300
+_SECRET_ID, _NO_ID = re.compile(r"[0-9a-v]{20}"), "ID"
+# A hint alone: Juju says it in other words in each release, here 3.6 and 4.0.
+_WORDS_OF_NO_GRANT = ("permission denied", "not allowed to read")
 
 
-class Unreadable(enum.Enum):
-    """Why the user secret of `password_secret` cannot be read."""
+@dataclasses.dataclass(frozen=True)
+class Unreadable:
+    """That the user secret of `password_secret` cannot be read.
 
-    NOT_FOUND = enum.auto()
-    NOT_GRANTED = enum.auto()
+    Attributes:
+        refusal: Why, in Juju's words; empty where there is no such secret.
+    """
+
+    refusal: str = ""
 
 
 class InvalidConfigError(ValueError):
@@ -59,22 +64,24 @@ class Relay:
     """A mail relay that requirers can use.
 
     Attributes:
-        host: Host name or IP address.
+        host: Host name, in ASCII and without a dot at its end, or IP address.
+        shown_host: The host as the operator wrote it, for messages.
         port: TCP port, 1 to 65535.
         user: User of SMTP AUTH, or None.
         password: Password of SMTP AUTH, or None.
         auth_type: One of `AUTH_TYPES`.
         transport_security: One of `TRANSPORT_SECURITIES`.
-        domain: Domain of the envelope sender, or None.
+        domain: Domain of the envelope sender, in ASCII, or None.
         skip_ssl_verify: Whether requirers skip the verification of certificates.
         smtp_sender: Address that notifications come from, or None.
         recipients: Addresses for notifications, each once.
         tls_ca_chain: PEM of the CA certificates that verify the relay, or None.
         check_relay: Whether the integrator checks the relay by itself.
-        newline_dropped: Whether the secret's password ended in a newline, which is dropped.
+        notes: What was dropped or may not be meant in user and password, in sentences.
     """
 
     host: str
+    shown_host: str
     port: int
     user: str | None
     password: str | None = dataclasses.field(repr=False)
@@ -86,7 +93,7 @@ class Relay:
     recipients: tuple[str, ...]
     tls_ca_chain: str | None
     check_relay: bool = False
-    newline_dropped: bool = False
+    notes: tuple[str, ...] = ()
 
     @property
     def warnings(self) -> list[str]:
@@ -108,30 +115,37 @@ class Relay:
             "the relay has neither TLS nor AUTH: anyone on the network can read and send mail": (
                 not encrypted and not authenticated
             ),
-            "password_secret: the newline at the end of the password was dropped; "
-            "update the secret without it": self.newline_dropped,
         }
-        return [sentence for sentence, applies in unwise.items() if applies]
+        return [sentence for sentence, applies in unwise.items() if applies] + [*self.notes]
 
 
 @dataclasses.dataclass(frozen=True)
 class _Inputs:
     options: Mapping[str, Any]
     application: str
+    parse_recipients: Callable[[str], Iterable[object]]
     user_secret: Mapping[str, str] | Unreadable | None = dataclasses.field(repr=False)
+    notes: list[str] = dataclasses.field(default_factory=list[str])
 
     def __getitem__(self, option: str) -> Any:  # noqa: ANN401 - an option has the type Juju checked
         return self.options.get(option)
 
-
-class _Problem(Exception):  # noqa: N818 - it never leaves this module
-    """Why an option is wrong, and the remedy."""
+    def note(self, option: str, entered: credential.Credential, remedy: str) -> None:
+        """Note what was left out of an option's value, and what may not be meant."""
+        if entered.dropped:
+            self.notes.append(f"{option}: {entered.dropped} were dropped; {remedy} without them")
+        if entered.is_doubtful:
+            self.notes.append(
+                f"{option}: has blanks around it or several lines, and they are kept; "
+                f"if they are not meant, {remedy} without them"
+            )
 
 
 def read(
     config: Mapping[str, bool | float | str],
     *,
     application: str,
+    parse_recipients: Callable[[str], Iterable[object]],
     user_secret: Mapping[str, str] | Unreadable | None = None,
 ) -> Relay:
     """Validate the configuration.
@@ -139,7 +153,8 @@ def read(
     Args:
         config: The charm's options; an empty string counts as unset.
         application: The deployed application's name, for the commands in messages.
-        user_secret: Content of the secret that `password_secret` names, or why it cannot be read;
+        parse_recipients: Splits the option `recipients`; raises ValueError where it cannot.
+        user_secret: Content of the secret that `password_secret` names, or that it cannot be read;
             None where that option is unset.
 
     Returns:
@@ -149,46 +164,60 @@ def read(
         InvalidConfigError: If requirers could not use the relay.
     """
     options = {name: value for name, value in config.items() if value != ""}
-    inputs = _Inputs(options, application, user_secret)
+    inputs = _Inputs(options, application, parse_recipients, user_secret)
     fields: dict[str, Any] = {}
     problems: list[str] = []
     for option, check in _CHECKS.items():
         try:
             fields[option] = check(inputs)
-        except _Problem as e:
+        except Problem as e:
             problems.append(f"{option}: {e}")
     if problems:
         raise InvalidConfigError(problems)
     secret_password = fields.pop("password_secret")
-    if isinstance(user_secret, Mapping) and secret_password:
-        fields["password"] = secret_password
-        fields["newline_dropped"] = secret_password != user_secret["password"]
-    return Relay(**fields)
+    fields["password"] = secret_password or fields["password"]
+    return Relay(**fields, shown_host=inputs["host"], notes=tuple(inputs.notes))
 
 
 def _host(inputs: _Inputs) -> str:
     host = inputs["host"]
     if not host:
-        raise _Problem(f"not set; run 'juju config {inputs.application} host=NAME'")
-    if not _is_ip_address(host) and not _is_host_name(host):
-        raise _Problem(_HOST_REMEDIES[_shape(host)])
-    return host
+        raise Problem(f"not set; run 'juju config {inputs.application} host=NAME'")
+    if _is_ip_address(host):
+        return host
+    return _ascii_name(
+        host,
+        kind="a host name or an IP address, such as smtp.example.com",
+        remedy="enter the name alone, such as smtp.example.com",
+        remedy_of_port="enter the name alone, and the port as the option port",
+    )
 
 
-_HOST_REMEDIES = {
-    "url": "has a scheme; enter the name alone, such as smtp.example.com",
-    "name and port": "has a port; enter the name alone, and the port as the option port",
-    "blanks": "has blanks in it; enter the name alone, such as smtp.example.com",
-    "other": "must be a host name or an IP address, such as smtp.example.com",
-}
+def _domain(inputs: _Inputs) -> str | None:
+    domain = inputs["domain"]
+    if not domain:
+        return None
+    remedy = "enter the domain alone, such as example.com"
+    kind = "a domain, such as example.com"
+    return _ascii_name(domain, kind=kind, remedy=remedy, remedy_of_port=remedy)
 
 
-def _shape(host: str) -> str:
-    if "://" in host:
-        return "url"
-    if any(character.isspace() for character in host):
-        return "blanks"
-    return "name and port" if re.search(r":\d+$", host) else "other"
+def _ascii_name(text: str, *, kind: str, remedy: str, remedy_of_port: str) -> str:
+    try:
+        name = hostname.to_ascii(text)
+    except ValueError:
+        name = ""
+    if _is_host_name(name):
+        return name
+    if "://" in text:
+        raise Problem(f"has a scheme; {remedy}")
+    if any(character.isspace() for character in text):
+        raise Problem(f"has blanks in it; {remedy}")
+    if "@" in text:
+        raise Problem(f"has an @ in it; {remedy}")
+    if re.search(r":\d+$", text):
+        raise Problem(f"has a port; {remedy_of_port}")
+    raise Problem(f"must be {kind}")
 
 
 def _is_ip_address(host: str) -> bool:
@@ -200,11 +229,7 @@ def _is_ip_address(host: str) -> bool:
     return getattr(address, "scope_id", None) is None
 
 
-def _is_host_name(host: str) -> bool:
-    try:
-        name = host.removesuffix(".").encode("idna").decode("ascii")
-    except UnicodeError:
-        return False
+def _is_host_name(name: str) -> bool:
     labels = name.split(".")
     # A last label of digits alone would be a malformed IPv4 address (RFC 3696 section 2).
     return (
@@ -217,48 +242,65 @@ def _is_host_name(host: str) -> bool:
 def _port(inputs: _Inputs) -> int:
     port = inputs["port"]
     if not 1 <= port <= _MAX_PORT:
-        raise _Problem(f"{port} is not between 1 and {_MAX_PORT}")
+        raise Problem(f"{port} is not between 1 and {_MAX_PORT}")
     return port
 
 
 def _user(inputs: _Inputs) -> str | None:
-    if not inputs["user"] and inputs["auth_type"] == "plain":
-        raise _Problem(
+    user = credential.user(inputs["user"] or "")
+    if not user.value and inputs["auth_type"] == "plain":
+        raise Problem(
             "not set, and auth_type=plain needs it; "
             f"run 'juju config {inputs.application} user=NAME'"
         )
-    return inputs["user"]
+    inputs.note("user", user, "enter it")
+    return user.value or None
 
 
 def _password(inputs: _Inputs) -> str | None:
-    configured = inputs["password"] or inputs["password_secret"]
-    if not configured and inputs["auth_type"] == "plain":
-        raise _Problem(
+    if inputs["password_secret"]:
+        return None
+    password = credential.password(inputs["password"] or "")
+    if not password.value and inputs["auth_type"] == "plain":
+        raise Problem(
             "not set, and auth_type=plain needs it; set password_secret to a secret with the key "
             f"'password' that is granted to {inputs.application}"
         )
-    return inputs["password"]
+    inputs.note("password", password, "enter it")
+    return password.value or None
 
 
 def _password_secret(inputs: _Inputs) -> str | None:
     if not inputs["password_secret"]:
         return None
-    secret_id = inputs["password_secret"].rpartition("/")[2].removeprefix("secret:")
     secret = inputs.user_secret
-    if secret is Unreadable.NOT_GRANTED:
-        raise _Problem(
-            f"not granted; run 'juju grant-secret {secret_id} {inputs.application}' "
-            "(noticed at the next update-status)"
-        )
+    secret_id = inputs["password_secret"].rpartition("/")[2].removeprefix("secret:")
+    shown_id = secret_id if _SECRET_ID.fullmatch(secret_id) else _NO_ID
+    if isinstance(secret, Unreadable) and secret.refusal:
+        raise Problem(_refused(secret.refusal, shown_id, inputs))
     if not isinstance(secret, Mapping):
-        raise _Problem("does not exist; run 'juju secrets' and enter the ID of one that does")
-    password = secret.get("password", "").removesuffix("\n").removesuffix("\r")
-    if not password:
-        raise _Problem(
+        raise Problem("does not exist; run 'juju secrets' and enter the ID of one that does")
+    password = credential.password(secret.get("password", ""))
+    if not password.value:
+        raise Problem(
             "the secret has no value under the key 'password'; "
-            f"run 'juju update-secret {secret_id} password#file=FILE'"
+            f"run 'juju update-secret {shown_id} password#file=FILE'"
         )
-    return password
+    inputs.note("password_secret", password, "update the secret")
+    return password.value
+
+
+def _refused(refusal: str, secret_id: str, inputs: _Inputs) -> str:
+    command = f"run 'juju grant-secret {secret_id} {inputs.application}'"
+    if any(words in refusal for words in _WORDS_OF_NO_GRANT):
+        return f"not granted; {command} (noticed at the next update-status)"
+    # Juju's words may quote the option, into which a password may have come.
+    words = refusal if secret_id != _NO_ID else "it is no secret's ID"
+    words = " ".join(words.split()).removeprefix("ERROR ")[:_MAX_REFUSAL_LENGTH]
+    return (
+        f"Juju refuses to read the secret: {words}; if it is not granted, {command} "
+        "(tried again at the next update-status)"
+    )
 
 
 def _auth_type(inputs: _Inputs) -> str:
@@ -272,12 +314,8 @@ def _transport_security(inputs: _Inputs) -> str:
 def _one_of(values: tuple[str, ...], value: str | None) -> str:
     """Return `value`, or the first of `values`, which is each option's default."""
     if value and value not in values:
-        raise _Problem(f"must be one of {', '.join(values)}")
+        raise Problem(f"must be one of {', '.join(values)}")
     return value or values[0]
-
-
-def _domain(inputs: _Inputs) -> str | None:
-    return inputs["domain"]
 
 
 def _skip_ssl_verify(inputs: _Inputs) -> bool:
@@ -286,89 +324,39 @@ def _skip_ssl_verify(inputs: _Inputs) -> bool:
 
 def _smtp_sender(inputs: _Inputs) -> str | None:
     sender = inputs["smtp_sender"]
-    return _address(sender, "") if sender else None
+    return address.normalise(sender, remedy_of_several="enter one") if sender else None
 
 
 def _recipients(inputs: _Inputs) -> tuple[str, ...]:
-    listed = [item.strip() for item in (inputs["recipients"] or "").split(",")]
-    items = [item for item in listed if item]
+    try:
+        items = inputs.parse_recipients(inputs["recipients"] or "")
+    except ValueError:
+        raise Problem("must be addresses separated by commas, or a JSON list of them") from None
     addresses: list[str] = []
     problems: list[str] = []
     for number, item in enumerate(items, start=1):
         try:
-            addresses.append(_address(item, f"address {number} "))
-        except _Problem as e:
-            problems.append(str(e))
+            addresses.append(
+                address.normalise(item, remedy_of_several="separate them with commas")
+            )
+        except Problem as e:
+            problems.append(f"address {number} {e}")
     if problems:
         more = len(problems) - _MAX_PROBLEMS
         shown = problems[:_MAX_PROBLEMS] + ([f"{more} more are wrong too"] if more > 0 else [])
-        raise _Problem("; ".join(shown))
+        raise Problem("; ".join(shown))
     return tuple(dict.fromkeys(addresses))
-
-
-def _address(text: str, which: str) -> str:
-    """Validate as pydantic's `EmailStr` does, which every requirer in the field applies."""
-    import email_validator  # noqa: PLC0415 - 40 ms at every event, paid where there is an address
-
-    named = _NAMED_ADDRESS.fullmatch(text.strip())
-    address = named[1] if named else text
-    try:
-        return email_validator.validate_email(
-            address.strip(), check_deliverability=False
-        ).normalized
-    except email_validator.EmailNotValidError as e:
-        # The validator's own message quotes the text.
-        reason = "has a special-use domain" if _is_special_use(e) else "is malformed"
-        raise _Problem(
-            f"{which}{reason}, which requirers refuse; enter an address such as ops@example.com"
-        ) from None
-
-
-def _is_special_use(error: Exception) -> bool:
-    return "special-use" in str(error)
 
 
 def _tls_ca_chain(inputs: _Inputs) -> str | None:
     if not inputs["tls_ca_chain"]:
         return None
-    text = _pem_text(inputs["tls_ca_chain"])
-    blocks = list(_PEM_BLOCK.finditer(text))
-    if any("PRIVATE KEY" in block[1] for block in blocks):
-        raise _Problem("has a private key in it; enter the CA certificates alone")
-    certificates = [block[0] for block in blocks if block[1] == "CERTIFICATE"]
-    if not certificates or len(certificates) != text.count("-----BEGIN"):
-        raise _Problem(f"has no certificate or a broken one in it; {_ca_remedy(inputs)}")
-    for number, certificate in enumerate(certificates, start=1):
-        if not _is_certificate(certificate):
-            raise _Problem(f"certificate {number} is malformed; {_ca_remedy(inputs)}")
-    return "".join(f"{certificate}\n" for certificate in certificates)
+    remedy = f"run 'juju config {inputs.application} tls_ca_chain=@FILE' with PEM in the file"
+    return ca_chain.normalise(inputs["tls_ca_chain"], remedy=remedy)
 
 
 def _check_relay(inputs: _Inputs) -> bool:
     return bool(inputs["check_relay"])
-
-
-def _ca_remedy(inputs: _Inputs) -> str:
-    return f"run 'juju config {inputs.application} tls_ca_chain=@FILE' with PEM in the file"
-
-
-def _pem_text(text: str) -> str:
-    if "-----BEGIN" in text:
-        return text
-    try:
-        return base64.b64decode("".join(text.split()), validate=True).decode()
-    except ValueError:
-        return ""
-
-
-def _is_certificate(pem: str) -> bool:
-    import ssl  # noqa: PLC0415 - 10 ms at every event, paid where there is a certificate
-
-    try:
-        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=pem)
-    except (ssl.SSLError, TypeError):  # TypeError where it is not ASCII.
-        return False
-    return True
 
 
 _CHECKS: dict[str, Callable[[_Inputs], Any]] = {

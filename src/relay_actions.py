@@ -9,6 +9,7 @@ import itertools
 import re
 from typing import TYPE_CHECKING, Any
 
+import hostname
 import relay_check
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ class Answer:
 def target(configured: relay.Relay) -> relay_check.Target:
     """Return what to check of a relay."""
     return relay_check.Target(
-        host=configured.host,
+        host=configured.shown_host,
         port=configured.port,
         transport_security=configured.transport_security,
         auth_type=configured.auth_type,
@@ -117,7 +118,7 @@ def send_test_email(  # noqa: PLR0913 - each has a name
     message["Subject"] = subject
     message.set_content(
         "smtp-integrator sent this message to test a mail relay.\n\n"
-        f"Model: {model}\nUnit: {unit}\nRelay: {configured.host}, port {configured.port}\n"
+        f"Model: {model}\nUnit: {unit}\nRelay: {configured.shown_host}, port {configured.port}\n"
     )
     sent = relay_check.send(
         target(configured), message, recipients, sender=sender, timeout=timeout
@@ -137,8 +138,8 @@ def send_test_email(  # noqa: PLR0913 - each has a name
 def _ascii_domain(address: str) -> str:
     """Return the domain as the DNS has it, for a header that takes no other letters."""
     try:
-        return address.rpartition("@")[2].encode("idna").decode("ascii")
-    except UnicodeError:
+        return hostname.to_ascii(address.rpartition("@")[2])
+    except ValueError:
         raise ValueError("sender: its domain can be no host's name") from None
 
 
@@ -155,7 +156,8 @@ def _results(configured: relay.Relay, report: relay_check.Report) -> dict[str, A
         }
         for stage in report.stages
     }
-    host = f"[{configured.host}]" if ":" in configured.host else configured.host
+    host = configured.shown_host
+    host = f"[{host}]" if ":" in host else host
     results = {
         "relay": f"{host}:{configured.port}",
         "report": _cut("\n".join(report.lines())),

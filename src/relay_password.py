@@ -1,11 +1,13 @@
 """The password's secret: owned by the application, one for as long as there is a password.
 
 Its content is exactly `{"password": "…"}`. Requirers get its ID from the relation, and their grant
-ends with the relation. Only the leader calls these functions.
+ends with the relation. Only the leader calls the functions that write: what Juju 4.0 does not
+allow, it refuses when the hook is committed, and then the whole hook is lost.
 """
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 
 import ops
@@ -24,7 +26,7 @@ class Published:
 
     Attributes:
         secret: The secret, to grant.
-        id: Its URI, always spelled `secret:ID`.
+        id: Its URI, always spelled `secret://MODEL-UUID/ID`, which other models can read too.
         is_new: Whether this call made the secret or a revision of it.
     """
 
@@ -33,12 +35,31 @@ class Published:
     is_new: bool
 
 
+def unread(
+    model: ops.Model,
+    *,
+    id: str | None = None,  # noqa: A002 - ops' name
+    label: str | None = None,
+) -> ops.Secret:
+    """Return a secret of which nothing is read yet.
+
+    `ops.Model.get_secret` reads the revision that is tracked, which may be gone while a newer one
+    is there; and `ops.hookcmds` reads past the model that `ops.testing` simulates.
+
+    Args:
+        model: The model.
+        id: The secret's ID, in any spelling.
+        label: Its label, where no ID is given.
+    """
+    return ops.Secret(model._backend, id=id, label=label)  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
+
+
 def publish(model: ops.Model, password: str) -> Published:
     """Make the secret, or a new revision of it where the password differs from the newest one.
 
     Args:
-        model: The model, of a leader that has caught up.
-        password: The password that requirers shall use.
+        model: The model, of a leader.
+        password: The password that requirers shall use, not empty.
 
     Returns:
         The secret, ready to be granted.
@@ -47,29 +68,37 @@ def publish(model: ops.Model, password: str) -> Published:
     content = {_KEY: password}
     if secret is None:
         secret = model.app.add_secret(content, label=LABEL)
-        return Published(secret, _uri(secret.id or ""), is_new=True)
+        return Published(secret, _uri(model, secret.id or ""), is_new=True)
     is_new = secret.get_content() != content
     if is_new:
         secret.set_content(content)
         track_newest(secret)
     # A secret that was found by its label learns its ID when it is first needed.
-    return Published(secret, _uri(secret.id or secret.get_info().id), is_new=is_new)
-
-
-def catch_up(model: ops.Model) -> None:
-    """Track the newest revision, which another leader may have made.
-
-    Args:
-        model: The model, of a leader that is new.
-    """
-    secret = _find(model)
-    if secret is not None:
-        track_newest(secret)
+    return Published(secret, _uri(model, secret.id or secret.get_info().id), is_new=is_new)
 
 
 def track_newest(secret: ops.Secret) -> None:
-    """Let go of superseded revisions: one that any unit of ours tracks is never removed."""
-    secret.get_content(refresh=True)
+    """Let go of superseded revisions: one that any unit of ours tracks is never removed.
+
+    Args:
+        secret: A secret that changed; one that cannot be read is left alone.
+    """
+    # Juju 4.0 tells of changes also those who tried to read a secret and were refused.
+    with contextlib.suppress(ops.ModelError):
+        secret.get_content(refresh=True)
+
+
+def remove_revision(secret: ops.Secret, revision: int) -> None:
+    """Remove a revision that Juju says nobody tracks any longer.
+
+    Args:
+        secret: The secret; one that is gone, or another's, is left alone.
+        revision: The revision; it may be gone too.
+    """
+    with contextlib.suppress(ops.SecretNotFoundError):
+        # Only its owner gets this answer; what others remove fails the hook when it is committed.
+        secret.get_info()
+        secret.remove_revision(revision)
 
 
 def withdraw(model: ops.Model) -> None:
@@ -87,10 +116,13 @@ def withdraw(model: ops.Model) -> None:
 
 
 def _find(model: ops.Model) -> ops.Secret | None:
+    """Return our secret with the content of its newest revision, which is tracked then."""
+    secret = unread(model, label=LABEL)
     try:
-        return model.get_secret(label=LABEL)
+        secret.get_content(refresh=True)
     except ops.SecretNotFoundError:
         return _adopt(model)
+    return secret
 
 
 def _adopt(model: ops.Model) -> ops.Secret | None:
@@ -99,15 +131,16 @@ def _adopt(model: ops.Model) -> ops.Secret | None:
     secret_id = peers.data[model.app].get(_OLD_KEY) if peers is not None else None
     if not secret_id:
         return None
+    secret = unread(model, id=secret_id)
     try:
-        secret = model.get_secret(id=secret_id)
+        # As in `remove_revision`.
+        secret.get_info()
+        secret.get_content(refresh=True)
     except ops.SecretNotFoundError:
         return None
     secret.set_info(label=LABEL)
-    track_newest(secret)
     return secret
 
 
-def _uri(secret_id: str) -> str:
-    """Spell a secret's URI as `secret:ID`; `secret://MODEL/ID` is the same one."""
-    return f"secret:{secret_id.removeprefix('secret:').rpartition('/')[2]}"
+def _uri(model: ops.Model, secret_id: str) -> str:
+    return f"secret://{model.uuid}/{secret_id.removeprefix('secret:').rpartition('/')[2]}"

@@ -7,10 +7,12 @@ arguments: the certificate of an authority, and the chain, with its key, of a re
 from __future__ import annotations
 
 import importlib
+import json
 import pathlib
 import socket
 import ssl
 import sys
+import tempfile
 import threading
 import warnings
 from typing import Any
@@ -178,6 +180,42 @@ def check_model() -> None:
     assert PASSWORD not in shown
 
 
+def check_texts() -> None:
+    """Malformed texts are hidden in the errors, and in what these came from."""
+    model: Any = smtp.SmtpRelationData
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        file = pathlib.Path(folder) / "relay.json"
+        for text in (f'{{"password": "{PASSWORD}"', f'{{"password": "{PASSWORD}"}}', PASSWORD):
+            file.write_text(text, encoding="ascii")
+            for parse, source in ((model.parse_raw, text), (model.parse_file, file)):
+                shown = ""
+                try:
+                    parse(source)
+                except ValueError as e:
+                    known: Any = e
+                    details: Any = getattr(known, "errors", known.__repr__)()
+                    shown = f"{e} {e!r} {details} {e.__cause__!r} {e.__context__!r}"
+                assert shown
+                assert PASSWORD not in shown
+
+
+def check_addresses() -> None:
+    fields: dict[str, Any] = {"smtp_sender": "ops@xn--bcher-kva.example"}
+    fields["recipients"] = ["a@bücher.example", "ü@bücher.example"]
+    relay = smtp.SmtpRelationData(
+        host="straße.example",
+        port=25,
+        auth_type=smtp.AuthType.NONE,
+        transport_security=smtp.TransportSecurity.NONE,
+        **fields,
+    )
+    databag = relay.to_relation_data()
+    assert databag["host"] == "xn--strae-oqa.example"
+    assert databag["smtp_sender"] == fields["smtp_sender"]
+    assert json.loads(databag["recipients"]) == ["a@xn--bcher-kva.example", "ü@bücher.example"]
+
+
 def serve(listener: socket.socket, chain: str) -> None:
     """Serve one session over TLS."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -215,4 +253,6 @@ if __name__ == "__main__":
     check_model()
     check_round_trip()
     check_mocks()
+    check_texts()
+    check_addresses()
     check_tls(*sys.argv[1:])

@@ -148,6 +148,18 @@ def test_a_secret_without_its_key_is_read_once_it_has_it(provider: Provider) -> 
     assert provider.update_status() == []
 
 
+def test_a_secret_is_read_whose_tracked_revision_is_gone(provider: Provider) -> None:
+    secret = provider.act("add-secret", content="password=the-first-one")["id"]
+    provider.act("grant-secret", id=secret)
+    assert provider.publish(**WHOLE, password_id=secret) == [ANNOUNCED]
+
+    content = f"password={PASSWORD}"
+    provider.act("replace-secret", id=secret, content=content, revision="1")
+
+    assert provider.logged() == [ANNOUNCED]
+    assert provider.update_status() == []
+
+
 def test_a_secret_that_does_not_exist_is_a_warning(provider: Provider) -> None:
     [warning] = provider.publish(**WHOLE, password_id="secret:9m4e2mr0ui3e8a215n4g")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pathlib
+import re
 import zipfile
 from typing import TYPE_CHECKING
 
@@ -76,9 +77,11 @@ def test_the_secret_of_the_password_option_is_adopted(staging: Staging, sink: Si
     before = published_id(staging)
 
     refresh(staging, sink)
+    (secret,) = [secret for secret in staging.juju.secrets() if secret.owner == INTEGRATOR]
+    secret_id = secret.uri.unique_identifier
 
-    assert published_id(staging) == before
-    assert owned(staging) == 1
+    assert before.endswith(secret_id)
+    assert re.fullmatch(f"secret://[0-9a-f-]{{36}}/{secret_id}", published_id(staging))
     assert staging.send(requirer(staging)) == sink.newest().subject
 
 

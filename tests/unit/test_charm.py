@@ -43,10 +43,14 @@ UNUSED_CREDENTIALS = (
 )
 NO_VERIFICATION = "skip_ssl_verify has no effect with transport_security=none"
 NEWLINE = (
-    "password_secret: the newline at the end of the password was dropped; "
-    "update the secret without it"
+    "password_secret: newlines at its end or a byte order mark were dropped; "
+    "update the secret without them"
 )
-PERMISSION_DENIED = "ERROR permission denied\n"
+# In the words of Juju 3.6 and 4.0.
+REFUSALS_WITHOUT_GRANT = [
+    "ERROR permission denied\n",
+    'ERROR "smtp-integrator/0" is not allowed to read this secret\n',
+]
 
 WRONG: list[tuple[dict[str, Any], str]] = [
     ({"host": ""}, "host: not set; run 'juju config smtp-integrator host=NAME'"),
@@ -116,6 +120,15 @@ def databags(state: testing.State, endpoint: str = "smtp") -> list[dict[str, str
         dict(relation.local_app_data)
         for relation in sorted(found, key=lambda relation: relation.id)
     ]
+
+
+def uri(secret: testing.Secret, state: testing.State) -> str:
+    """Spell a secret as every model can read it."""
+    return f"secret://{state.model.uuid}/{secret.id.removeprefix('secret:').rpartition('/')[2]}"
+
+
+def published_id(state: testing.State) -> str:
+    return uri(own_secret(state), state)
 
 
 def own_secret(state: testing.State) -> testing.Secret:
@@ -255,13 +268,14 @@ def test_several_problems_are_said_at_once_in_the_order_of_config_yaml(
 
 
 @pytest.mark.parametrize("leader", [True, False])
+@pytest.mark.parametrize("refusal", REFUSALS_WITHOUT_GRANT)
 def test_a_secret_that_is_not_granted_blocks_until_it_is(
-    integrator: Integrator, hook_commands: HookCommands, *, leader: bool
+    integrator: Integrator, hook_commands: HookCommands, refusal: str, *, leader: bool
 ) -> None:
     state = testing.State(
         leader=leader, config=WITH_SECRET, relations=relations("smtp"), secrets=[user_secret()]
     )
-    hook_commands.refusals[USER_ID] = PERMISSION_DENIED
+    hook_commands.refusals[USER_ID] = refusal
     waiting = integrator.run(integrator.on.config_changed(), state)
     assert waiting.unit_status == testing.BlockedStatus(
         f"password_secret: not granted; run 'juju grant-secret {USER_ID} smtp-integrator' "
@@ -294,21 +308,38 @@ def test_no_secret_is_read_where_none_is_configured(
     assert hook_commands.reads == []
 
 
-def test_a_change_of_a_secret_that_is_no_longer_used_is_nothing(
-    integrator: Integrator, hook_commands: HookCommands
+@pytest.mark.parametrize("refusal", ["", *REFUSALS_WITHOUT_GRANT])
+def test_a_secret_that_is_no_longer_used_is_let_go_where_it_can_be_read(
+    integrator: Integrator, hook_commands: HookCommands, refusal: str
 ) -> None:
-    state = testing.State(config=LOGIN, secrets=[user_secret()])
-    integrator.run(integrator.on.secret_changed(*state.secrets), state)
-    assert hook_commands.reads == []
+    """Juju 4.0 tells those of a change too who were refused."""
+    changed = testing.Secret({"password": "old"}, latest_content={"password": "new"}, id=USER_URI)
+    state = testing.State(leader=True, config=LOGIN, secrets=[changed])
+    hook_commands.refusals = {USER_ID: refusal} if refusal else {}
+    out = integrator.run(integrator.on.secret_changed(changed), state)
+    assert out.unit_status == testing.ActiveStatus("")
+    tracked = "old" if refusal else "new"
+    assert out.get_secret(id=USER_URI).tracked_content == {"password": tracked}
 
 
-def test_a_failure_of_juju_itself_is_no_problem_of_the_operator(
+def test_an_unknown_refusal_is_told_in_jujus_words(
     integrator: Integrator, hook_commands: HookCommands
 ) -> None:
-    state = testing.State(leader=True, config=WITH_SECRET, secrets=[user_secret()])
-    hook_commands.refusals[USER_ID] = "ERROR connection refused\n"
-    with pytest.raises(testing.errors.UncaughtCharmError, match="connection refused"):
-        integrator.run(integrator.on.config_changed(), state)
+    state = testing.State(
+        leader=True, config=WITH_SECRET, relations=relations("smtp"), secrets=[user_secret()]
+    )
+    hook_commands.refusals[USER_ID] = "ERROR connection\nrefused\n"
+    refused = integrator.run(integrator.on.config_changed(), state)
+    assert refused.unit_status == testing.BlockedStatus(
+        "password_secret: Juju refuses to read the secret: connection refused; if it is not "
+        f"granted, run 'juju grant-secret {USER_ID} smtp-integrator' "
+        "(tried again at the next update-status)"
+    )
+    assert databags(refused) == [{}]
+    hook_commands.refusals.clear()
+    mended = integrator.run(integrator.on.update_status(), refused)
+    assert mended.unit_status == testing.ActiveStatus("")
+    assert databags(mended)[0]["password_id"] == published_id(mended)
 
 
 # The password stays where it belongs.
@@ -398,7 +429,7 @@ def test_the_whole_configuration_is_published(
         "recipients": '["a@example.com", "b@example.com"]',
         "tls_ca_chain": authority.certificate,
     }
-    assert databags(out, "smtp") == [{**both, "password_id": own_secret(out).id}] * 2
+    assert databags(out, "smtp") == [{**both, "password_id": published_id(out)}] * 2
     assert databags(out, "smtp-legacy") == [{**both, "password": PASSWORD}]
 
 
@@ -411,7 +442,7 @@ def test_credentials_are_published_without_auth_too(integrator: Integrator) -> N
     out = integrator.run(integrator.on.config_changed(), state)
     assert databags(out, "smtp")[0].items() >= {
         ("user", "mailer"),
-        ("password_id", own_secret(out).id),
+        ("password_id", published_id(out)),
     }
     assert databags(out, "smtp-legacy")[0].items() >= {("user", "mailer"), ("password", PASSWORD)}
 
@@ -571,8 +602,7 @@ def test_the_secret_is_the_applications_and_holds_the_password_alone(
     [secret] = out.secrets
     assert secret.owner == "app"
     assert secret.latest_content == {"password": PASSWORD}
-    assert databags(out)[0]["password_id"] == secret.id
-    assert secret.id.startswith("secret:")
+    assert databags(out)[0]["password_id"] == uri(secret, out)
 
 
 @pytest.mark.parametrize("endpoints", [(), ("smtp-legacy",), ("smtp-legacy", "smtp-peers")])
@@ -701,6 +731,19 @@ def test_a_revision_is_pruned_while_the_configuration_is_wrong(integrator: Integ
     assert integrator.context.removed_secret_revisions == [7]
 
 
+def test_a_revision_of_a_secret_that_is_gone_needs_no_removal(integrator: Integrator) -> None:
+    gone = testing.Secret({"password": PASSWORD}, owner="app")
+    state = testing.State(leader=True, config=LOGIN, secrets=[gone])
+
+    def forget(charm: charm.SmtpIntegratorCharm) -> None:
+        charm.model.get_secret(id=gone.id).remove_all_revisions()
+
+    event = integrator.on.secret_remove(gone, revision=1)
+    out = integrator.run(event, state, first=forget)
+    assert out.unit_status == testing.ActiveStatus("")
+    assert not out.secrets
+
+
 @pytest.mark.parametrize("config", [LOGIN, WITH_SECRET])
 def test_unsetting_the_password_leaves_nothing_behind(
     integrator: Integrator, config: dict[str, Any]
@@ -728,7 +771,7 @@ def test_a_password_set_again_is_granted_again(integrator: Integrator) -> None:
     unset = reconfigured(first, password="", auth_type="none")
     state = integrator.run(integrator.on.config_changed(), unset)
     again = integrator.run(integrator.on.config_changed(), reconfigured(state, **LOGIN))
-    assert own_secret(again).id == databags(again)[0]["password_id"]
+    assert published_id(again) == databags(again)[0]["password_id"]
     assert own_secret(again).id != own_secret(first).id
     assert own_secret(again).remote_grants == {smtp.id: frozenset({"app0"})}
 
@@ -765,6 +808,38 @@ def test_moving_one_password_between_options_makes_no_revision(
     hook_commands.writes.clear()
     integrator.run(integrator.on.config_changed(), reconfigured(state, **WITH_SECRET))
     assert hook_commands.writes == []
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"host": "other.example.com", "domain": "example.com"},
+        {"password": "new"},
+        {"password": None, "auth_type": None},
+        {"password": None, "password_secret": USER_URI},
+        {"port": 0},
+    ],
+)
+@pytest.mark.parametrize("leader", [True, False])
+def test_update_status_mends_what_no_event_told_of(
+    integrator: Integrator, change: dict[str, Any], *, leader: bool
+) -> None:
+    """Juju 4.0 fires no event where options are only reset."""
+    state = testing.State(
+        leader=True,
+        config=LOGIN,
+        relations=relations("smtp", "smtp-legacy"),
+        secrets=[user_secret("user's")],
+    )
+    state = integrator.run(integrator.on.config_changed(), state)
+    state = dataclasses.replace(reconfigured(state, **change), leader=leader)
+    told = integrator.run(integrator.on.config_changed(), state)
+    mended = integrator.run(integrator.on.update_status(), state)
+    for endpoint in ("smtp", "smtp-legacy"):
+        assert databags(mended, endpoint) == databags(told, endpoint)
+    assert mended.unit_status == told.unit_status
+    contents = [[(one.id, one.latest_content) for one in s.secrets] for s in (mended, told)]
+    assert sorted(contents[0]) == sorted(contents[1])
 
 
 def test_the_newline_of_a_users_secret_reaches_nobody(integrator: Integrator) -> None:
@@ -833,14 +908,16 @@ def test_refresh_keeps_the_published_id_where_password_was_used(
 ) -> None:
     older = older_state(LOGIN, "secret:d1k0v5a8o1f2r4g0cvq3")
     out = integrator.run(integrator.on.upgrade_charm(), older)
-    assert databags(out) == databags(older)
+    [databag] = databags(older)
+    respelled = [{**databag, "password_id": published_id(out)}]
+    assert databags(out) == respelled
     assert own_secret(out).id == "secret:d1k0v5a8o1f2r4g0cvq3"
-    assert hook_commands.writes == ["secret-set"]
+    assert hook_commands.writes == ["secret-set", "secret-grant", "relation-set"]
     hook_commands.writes.clear()
     out = integrator.run(integrator.on.config_changed(), out)
     out = integrator.run(integrator.on.config_changed(), reconfigured(out, password="new"))
     assert own_secret(out).latest_content == {"password": "new"}
-    assert databags(out) == databags(older)
+    assert databags(out) == respelled
     assert hook_commands.writes == ["secret-set content"]
 
 
@@ -853,7 +930,7 @@ def test_refresh_changes_the_published_id_once_where_password_secret_was_used(
     assert own_secret(once).id != USER_URI
     assert own_secret(once).latest_content == {"password": PASSWORD}
     assert own_secret(once).remote_grants == {smtp.id: frozenset({"app0"})}
-    assert databags(once)[0]["password_id"] == own_secret(once).id
+    assert databags(once)[0]["password_id"] == published_id(once)
     twice = integrator.run(integrator.on.config_changed(), once)
     assert databags(twice) == databags(once)
 
@@ -863,14 +940,14 @@ def test_refresh_uses_a_secret_from_before_password_secret_again(integrator: Int
     out = integrator.run(integrator.on.upgrade_charm(), older)
     assert own_secret(out).id == "secret:d1k0v5a8o1f2r4g0cvq3"
     assert own_secret(out).latest_content == {"password": "user's"}
-    assert databags(out)[0]["password_id"] == own_secret(out).id
+    assert databags(out)[0]["password_id"] == published_id(out)
 
 
 def test_refresh_makes_a_new_secret_where_the_noted_one_is_gone(integrator: Integrator) -> None:
     older = older_state(LOGIN, "secret:d1k0v5a8o1f2r4g0cvq3")
     stale = dataclasses.replace(older, secrets=[])
     out = integrator.run(integrator.on.upgrade_charm(), stale)
-    assert databags(out)[0]["password_id"] == own_secret(out).id
+    assert databags(out)[0]["password_id"] == published_id(out)
     assert own_secret(out).latest_content == {"password": PASSWORD}
 
 
@@ -890,10 +967,11 @@ def test_the_secret_outlives_the_peer_relation(
     older = older_state(LOGIN, "secret:d1k0v5a8o1f2r4g0cvq3")
     out = integrator.run(integrator.on.upgrade_charm(), older)
     [peers] = out.get_relations("smtp-peers")
+    published = databags(out)
     hook_commands.writes.clear()
     out = integrator.run(integrator.on.relation_broken(peers), out)
     out = integrator.run(integrator.on.update_status(), without(out, peers))
-    assert databags(out) == databags(older)
+    assert databags(out) == published
     assert hook_commands.writes == []
 
 
@@ -1007,7 +1085,7 @@ def test_any_way_to_a_configuration_ends_as_the_straight_one(
     assert state.unit_status == testing.ActiveStatus("")
     assert len(state.secrets) <= 2
     for smtp in state.get_relations("smtp"):
-        assert smtp.local_app_data["password_id"] == own_secret(state).id
+        assert smtp.local_app_data["password_id"] == published_id(state)
         assert own_secret(state).latest_content == {"password": PASSWORD}
         assert own_secret(state).remote_grants[smtp.id] == frozenset({"app0"})
     for databag in databags(state, "smtp-legacy"):

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import base64
 import email.message
-import hmac
 import smtplib
 import ssl
-import traceback
 from typing import Any
 
 import library_relay
@@ -47,14 +44,6 @@ def message() -> email.message.EmailMessage:
     made["From"], made["To"] = "a@example.com", "b@example.com"
     made.set_content("Hello")
     return made
-
-
-def encoded(text: str) -> str:
-    return base64.b64encode(text.encode()).decode()
-
-
-PLAIN = encoded(f"\0{USER}\0{PASSWORD}")
-DIGEST = hmac.new(PASSWORD.encode(), library_relay.CHALLENGE.encode(), "md5").hexdigest()
 
 
 # What goes over the wire.
@@ -211,70 +200,7 @@ def test_the_dot_at_the_end_of_a_name_is_not_the_certificates(
         client.noop()
 
 
-# AUTH.
-
-
-@pytest.mark.parametrize(
-    ("offered", "lines"),
-    [
-        ("AUTH PLAIN LOGIN CRAM-MD5", [f"AUTH PLAIN {PLAIN}"]),
-        ("AUTH cram-md5 plain", [f"AUTH PLAIN {PLAIN}"]),
-        (
-            "AUTH CRAM-MD5 LOGIN",
-            ["AUTH LOGIN", encoded(USER), encoded(PASSWORD)],
-        ),
-        ("AUTH GSSAPI CRAM-MD5", ["AUTH CRAM-MD5", encoded(f"{USER} {DIGEST}")]),
-    ],
-)
-def test_one_mechanism_is_used_and_any_password_fits(offered: str, lines: list[str]) -> None:
-    relay = library_relay.Relay(offered)
-    with relay, data(relay, "none", **AUTH).connect():
-        pass
-    assert [line.removeprefix("clear ") for line in relay.received[1:-1]] == lines
-
-
-def test_a_relay_may_ask_for_the_credentials_by_themselves() -> None:
-    relay = library_relay.Relay("AUTH PLAIN", answers={"AUTH": "334 "})
-    with relay, data(relay, "none", **AUTH).connect():
-        pass
-    assert relay.received[1:-1] == [f"clear AUTH PLAIN {PLAIN}", f"clear {PLAIN}"]
-
-
-@pytest.mark.parametrize("challenge", ["abc", "ü"])
-def test_a_challenge_that_is_not_base64_is_an_smtp_error(challenge: str) -> None:
-    relay = library_relay.Relay("AUTH CRAM-MD5", answers={"AUTH": f"334 {challenge}"})
-    with relay, pytest.raises(smtplib.SMTPException, match="is not base64") as caught:
-        data(relay, "none", **AUTH).connect().__enter__()
-    assert PASSWORD not in "".join(traceback.format_exception(caught.value))
-
-
-@pytest.mark.parametrize("mechanism", ["PLAIN", "LOGIN", "CRAM-MD5"])
-def test_a_refusal_is_not_tried_again(mechanism: str) -> None:
-    relay = library_relay.Relay(
-        f"AUTH {mechanism} PLAIN", answers={"AUTH": "535 5.7.8 credentials invalid"}
-    )
-    with relay, pytest.raises(smtplib.SMTPAuthenticationError) as caught:
-        data(relay, "none", **AUTH).connect().__enter__()
-    assert caught.value.smtp_code == 535
-    assert relay.verbs.count("AUTH") == 1
-    shown = "".join(traceback.format_exception(caught.value))
-    assert not any(secret in shown for secret in (PASSWORD, PLAIN))
-
-
-def test_what_a_refusal_repeats_of_the_password_is_hidden() -> None:
-    refusal = f"501 malformed: {PLAIN} {encoded(PASSWORD)} {PASSWORD}"
-    relay = library_relay.Relay("AUTH PLAIN", answers={"AUTH": refusal})
-    with relay, pytest.raises(smtplib.SMTPAuthenticationError) as caught:
-        data(relay, "none", **AUTH).connect().__enter__()
-    assert caught.value.smtp_error == b"malformed: ******** ******** ********"
-
-
-@pytest.mark.parametrize("offered", ["SIZE", "AUTH GSSAPI"])
-def test_no_mechanism_is_an_error(offered: str) -> None:
-    relay = library_relay.Relay(offered)
-    with relay, pytest.raises(smtplib.SMTPNotSupportedError, match="offers no AUTH"):
-        data(relay, "none", **AUTH).connect().__enter__()
-    assert relay.verbs == ["EHLO", "QUIT"]
+# A password in the clear.
 
 
 def test_a_password_in_the_clear_is_a_warning(caplog: pytest.LogCaptureFixture) -> None:

@@ -123,6 +123,14 @@ def test_the_12_factor_charm_speaks_djangos_language(
     assert (variables["EMAIL_USE_SSL"], variables["EMAIL_USE_TLS"]) == (use_ssl, use_tls)
 
 
+def test_a_long_chain_goes_to_its_application_in_a_file(tmp_path: pathlib.Path) -> None:
+    environment = code("how-to/use-it-in-your-charm.md")["environment_with_file"]
+    chain = "x" * 220_000
+    variables = environment(relay(tls_ca_chain=chain), tmp_path / "ca.pem")
+    assert pathlib.Path(variables["SMTP_TLS_CA_FILE"]).read_text() == chain
+    assert "SMTP_TLS_CA_FILE" not in environment(relay(), tmp_path / "ca.pem")
+
+
 def test_the_sidecar_has_the_environment_in_its_layer() -> None:
     charm_type = code("how-to/use-it-in-your-charm.md")["SidecarCharm"]
     meta: dict[str, Any] = {**META, "containers": {"workload": {}}}

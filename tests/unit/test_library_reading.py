@@ -316,7 +316,7 @@ def test_a_databag_that_juju_refuses_is_no_removal(monkeypatch: pytest.MonkeyPat
     assert refused.warnings == [
         f"invalid SMTP data in relation {only(state).id}: ERROR permission denied"
     ]
-    assert run(on.update_status(), refused.state).events == []
+    assert run(on.update_status(), refused.state).events == [AVAILABLE], "it could not be read"
 
 
 def test_an_empty_databag_of_a_new_relation_is_no_removal() -> None:
@@ -392,17 +392,34 @@ def test_an_upgrade_reads_nothing_that_is_known(hook_commands: HookCommands) -> 
     assert hook_commands.reads == READ_ONCE, "collect-status alone reads the secret"
 
 
-def test_a_grant_that_comes_back_with_the_same_data_is_not_announced(
-    hook_commands: HookCommands,
+@pytest.mark.parametrize("noticed", ["relation_changed", "update_status"])
+@pytest.mark.parametrize("event", ["update_status", "config_changed", "leader_elected"])
+def test_a_grant_that_comes_back_with_the_same_data_is_announced_once(
+    hook_commands: HookCommands, noticed: str, event: str
 ) -> None:
     state = ready()
     hook_commands.refusals[ID] = "ERROR permission denied\n"
-    lost = run(on.update_status(), state)
+    told = (
+        on.relation_changed(only(state)) if noticed == "relation_changed" else on.update_status()
+    )
+    lost = run(told, state)
     assert (lost.events, len(lost.warnings)) == ([], 1)
     again = run(on.update_status(), lost.state)
     assert (again.events, again.warnings) == ([], [])
     del hook_commands.refusals[ID]
-    assert run(on.config_changed(), again.state).events == []
+    back = run(getattr(on, event)(), again.state)
+    assert (back.events, back.warnings) == ([AVAILABLE], [])
+    assert run(on.update_status(), back.state).events == []
+
+
+@pytest.mark.parametrize("databag", [{"host": "half"}, {**WITH_SECRET, "recipients": "["}])
+def test_malformed_data_that_is_right_again_is_announced_once(databag: dict[str, str]) -> None:
+    state = changed(ready(), databag)
+    lost = run(on.relation_changed(only(state)), state)
+    assert (lost.events, len(lost.warnings)) == ([], 1)
+    back = run(on.update_status(), changed(lost.state, WITH_SECRET))
+    assert back.events == [AVAILABLE]
+    assert run(on.update_status(), back.state).events == []
 
 
 def test_a_grant_that_comes_back_with_other_data_is_announced_once(

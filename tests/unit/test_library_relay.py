@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 import urllib.parse
 from typing import Any
 
@@ -125,7 +128,7 @@ def test_mail_comes_from_the_first_address_there_is(
         ({"host": "2001:db8::25"}, {}, "smtp://[2001:db8::25]:25"),
         ({"host": "fe80::1%eth0"}, {}, "smtp://[fe80::1%25eth0]:25"),
         ({"host": "192.0.2.25"}, {}, "smtp://192.0.2.25:25"),
-        ({"host": "bücher.example"}, {}, "smtp://b%C3%BCcher.example:25"),
+        ({"host": "bücher.example"}, {}, "smtp://xn--bcher-kva.example:25"),
         ({"host": "evil@example.com/x"}, {}, "smtp://evil%40example.com%2Fx:25"),
         (
             {},
@@ -213,6 +216,54 @@ def test_an_environment_speaks_the_applications_language() -> None:
 def test_an_environment_refuses_a_name_for_nothing() -> None:
     with pytest.raises(ValueError, match=r"^no such variables: \['USERNAME'\]$"):
         data().to_env(names={"USERNAME": "LOGIN"})
+
+
+LONGEST = 128 * 1024
+PEM = "SMTP_TLS_CA_CHAIN"
+LONGEST_PEM = LONGEST - len(f"{PEM}=") - 1
+
+
+def passed(environment: dict[str, str]) -> dict[str, str]:
+    """Return what a process sees that is started with an environment."""
+    code = "import json, os; print(json.dumps(dict(os.environ)))"
+    command = [sys.executable, "-I", "-X", "utf8", "-c", code]
+    process = subprocess.run(command, env=environment, capture_output=True, check=True)
+    found = json.loads(process.stdout)
+    return {name: value for name, value in found.items() if name.startswith("SMTP_")}
+
+
+@pytest.mark.parametrize(
+    ("chain", "is_passed"),
+    [
+        ("x" * LONGEST_PEM, True),
+        ("x" * (LONGEST_PEM + 1), False),
+        ("ő" * (LONGEST_PEM // 2), True),
+        ("ő" * (LONGEST_PEM // 2 + 1), False),
+        ("x" * 220_000, False),
+        ("a\0b", False),
+        ("half \ud83d", False),
+    ],
+    ids=["longest", "longer", "longest in octets", "longer in octets", "bundle", "NUL", "half"],
+)
+def test_an_environment_can_be_passed_to_a_process(
+    caplog: pytest.LogCaptureFixture, chain: str, *, is_passed: bool
+) -> None:
+    environment = data(**AUTH, tls_ca_chain=chain).to_env()
+    assert passed(environment) == environment
+    assert (PEM in environment) == is_passed
+    assert environment["SMTP_PASSWORD"] == PASSWORD
+    warnings = [line.partition(":")[0] for line in caplog.messages]
+    assert warnings == ([] if is_passed else [f"{PEM} is left out, for Linux cannot pass it"])
+
+
+def test_no_value_of_an_environment_is_too_long_with_its_name(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    password = "p" * (LONGEST - len("SMTP_PASSWORD=") - 1)
+    relay = data(**{**AUTH, "password": password})
+    assert passed(relay.to_env())["SMTP_PASSWORD"] == password
+    assert "SMTP_LONGER_PASSWORD" not in relay.to_env(names={"PASSWORD": "LONGER_PASSWORD"})
+    assert password not in caplog.text
 
 
 # Secrets.

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING
 
 import ops
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 PASSWORD = "hunter2-secret"
 ID = "cvq3d1k0v5a8o1f2r4g0"
 URI = f"secret:{ID}"
+MODEL = testing.Model(uuid="5a1c1f0e-0000-4000-8000-000000000000")
+PUBLISHED = f"secret://{MODEL.uuid}/{ID}"
 
 
 class Leader:
@@ -25,16 +28,12 @@ class Leader:
         self.published: relay_password.Published | None = None
 
     def publish(self, password: str, state: testing.State) -> testing.State:
+        state = dataclasses.replace(state, model=MODEL)
+
         def publish(charm: ops.CharmBase) -> None:
             self.published = relay_password.publish(charm.model, password)
 
         return self._hooks.run(self._hooks.on.start(), state, first=publish)
-
-    def catch_up(self, state: testing.State) -> testing.State:
-        def catch_up(charm: ops.CharmBase) -> None:
-            relay_password.catch_up(charm.model)
-
-        return self._hooks.run(self._hooks.on.start(), state, first=catch_up)
 
     def withdraw(self, state: testing.State) -> testing.State:
         def withdraw(charm: ops.CharmBase) -> None:
@@ -50,6 +49,10 @@ def leader(integrator: Hooks[charm.SmtpIntegratorCharm]) -> Leader:
 
 def our_secret(password: str = PASSWORD) -> testing.Secret:
     return testing.Secret({"password": password}, id=URI, owner="app", label="relay-password")
+
+
+def published(secret: testing.Secret) -> str:
+    return f"secret://{MODEL.uuid}/{secret.id.removeprefix('secret:').rpartition('/')[2]}"
 
 
 def older_secret(password: str = PASSWORD) -> testing.Secret:
@@ -68,7 +71,7 @@ def test_the_first_password_makes_a_secret_of_the_application(leader: Leader) ->
     assert secret.label == "relay-password"
     assert secret.latest_content == {"password": PASSWORD}
     assert leader.published
-    assert leader.published.id == secret.id
+    assert leader.published.id == published(secret)
     assert leader.published.secret.id == secret.id
     assert leader.published.is_new
 
@@ -77,7 +80,7 @@ def test_the_same_password_writes_nothing(leader: Leader, hook_commands: HookCom
     leader.publish(PASSWORD, testing.State(leader=True, secrets=[our_secret()]))
     assert hook_commands.writes == []
     assert leader.published
-    assert leader.published.id == URI
+    assert leader.published.id == PUBLISHED
     assert not leader.published.is_new
 
 
@@ -89,7 +92,8 @@ def test_another_password_is_a_new_revision_of_the_same_secret(
     assert hook_commands.writes == ["secret-set content"]
     assert secret.latest_content == {"password": "new"}
     assert leader.published
-    assert leader.published.id == secret.id == URI
+    assert secret.id == URI
+    assert leader.published.id == PUBLISHED
     assert leader.published.is_new
 
 
@@ -107,8 +111,9 @@ def test_the_unit_tracks_the_newest_revision_so_that_older_ones_can_go(leader: L
     assert secret.tracked_content == {"password": "new"}
 
 
-def test_a_revision_that_another_leader_made_is_tracked(
-    leader: Leader, hook_commands: HookCommands
+@pytest.mark.parametrize("password", ["old", "new"])
+def test_a_revision_that_another_leader_made_is_the_one_that_counts(
+    leader: Leader, hook_commands: HookCommands, password: str
 ) -> None:
     secret = testing.Secret(
         {"password": "old"},
@@ -116,31 +121,9 @@ def test_a_revision_that_another_leader_made_is_tracked(
         owner="app",
         label="relay-password",
     )
-    state = leader.catch_up(testing.State(leader=True, secrets=[secret]))
-    assert state.get_secret(id=secret.id).tracked_content == {"password": "new"}
-    leader.publish("new", state)
-    assert hook_commands.writes == []
-
-
-def test_the_password_that_an_earlier_leader_set_is_replaced_by_a_new_leader(
-    leader: Leader,
-) -> None:
-    secret = testing.Secret(
-        {"password": "old"},
-        latest_content={"password": "new"},
-        owner="app",
-        label="relay-password",
-    )
-    state = leader.catch_up(testing.State(leader=True, secrets=[secret]))
-    state = leader.publish("old", state)
-    assert state.get_secret(id=secret.id).latest_content == {"password": "old"}
-
-
-def test_a_new_leader_has_nothing_to_catch_up_with_without_a_secret(
-    leader: Leader, hook_commands: HookCommands
-) -> None:
-    leader.catch_up(testing.State(leader=True))
-    assert hook_commands.writes == []
+    state = leader.publish(password, testing.State(leader=True, secrets=[secret]))
+    assert state.get_secret(id=secret.id).tracked_content == {"password": password}
+    assert hook_commands.writes == (["secret-set content"] if password == "old" else [])
 
 
 def test_content_that_is_not_exactly_the_password_is_replaced(leader: Leader) -> None:
@@ -151,12 +134,26 @@ def test_content_that_is_not_exactly_the_password_is_replaced(leader: Leader) ->
 
 
 def test_the_id_is_spelled_the_same_when_juju_names_the_model(leader: Leader) -> None:
-    model = testing.Model()
-    uri = f"secret://{model.uuid}/{ID}"
-    secret = testing.Secret({"password": PASSWORD}, id=uri, owner="app", label="relay-password")
-    leader.publish(PASSWORD, testing.State(leader=True, model=model, secrets=[secret]))
+    """As `secret-add` of Juju 3.6 and 4.0 does."""
+    secret = testing.Secret(
+        {"password": PASSWORD}, id=PUBLISHED, owner="app", label="relay-password"
+    )
+    leader.publish(PASSWORD, testing.State(leader=True, secrets=[secret]))
     assert leader.published
-    assert leader.published.id == URI
+    assert leader.published.id == PUBLISHED
+
+
+def test_a_noted_secret_that_is_anothers_is_left_alone(
+    leader: Leader, hook_commands: HookCommands
+) -> None:
+    """Juju 4.0 would take a new label, and fail every hook when it is committed."""
+    others = testing.Secret({"password": PASSWORD}, id=URI)
+    state = testing.State(leader=True, secrets=[others], relations=[older_peers()])
+    out = leader.publish(PASSWORD, state)
+    assert hook_commands.writes == ["secret-add"]
+    assert out.get_secret(id=URI).label is None
+    assert leader.published
+    assert leader.published.id != PUBLISHED
 
 
 def test_an_older_revisions_secret_is_taken_over(
@@ -170,7 +167,7 @@ def test_an_older_revisions_secret_is_taken_over(
     assert (secret.id, secret.label) == (URI, "relay-password")
     assert hook_commands.writes == ["secret-set"]
     assert leader.published
-    assert leader.published.id == URI
+    assert leader.published.id == PUBLISHED
     assert not leader.published.is_new
 
 
@@ -208,7 +205,7 @@ def test_a_secret_that_was_taken_over_is_found_without_peers(
     leader.publish(PASSWORD, testing.State(leader=True, secrets=state.secrets))
     assert hook_commands.writes == []
     assert leader.published
-    assert leader.published.id == URI
+    assert leader.published.id == PUBLISHED
 
 
 @pytest.mark.parametrize("stale", ["secret:d0000000000000000000", ""])
@@ -218,7 +215,7 @@ def test_a_stale_id_of_an_older_revision_is_no_secret(leader: Leader, stale: str
     assert secret.label == "relay-password"
     assert leader.published
     assert leader.published.is_new
-    assert leader.published.id == secret.id
+    assert leader.published.id == published(secret)
 
 
 def test_our_own_secret_goes_before_an_older_revisions_id(leader: Leader) -> None:
@@ -228,7 +225,7 @@ def test_our_own_secret_goes_before_an_older_revisions_id(leader: Leader) -> Non
     )
     leader.publish(PASSWORD, state)
     assert leader.published
-    assert leader.published.id == URI
+    assert leader.published.id == PUBLISHED
 
 
 @pytest.mark.parametrize("name", ["relay-password", ID])

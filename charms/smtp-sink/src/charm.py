@@ -2,8 +2,8 @@
 """The SMTP sink charm: Juju only. What it does with mail is in the package `smtp_sink`."""
 
 import datetime as dt
-import functools
 import ipaddress
+import logging
 import shutil
 import socket
 
@@ -12,6 +12,8 @@ import ops
 from smtp_sink import certificates, messages, results, service, settings, state
 
 _START_SECONDS = 10.0
+
+logger = logging.getLogger(__name__)
 
 
 class SmtpSinkCharm(ops.CharmBase):
@@ -45,13 +47,15 @@ class SmtpSinkCharm(ops.CharmBase):
 
     def _reconcile(self, _event: ops.EventBase) -> None:
         try:
-            wanted = self._settings
+            wanted = self._read_settings()
         except settings.InvalidSettingsError:
             # Collect-status says what is wrong; a server that runs stays as it is.
             return
         config = self._server_config(wanted)
         serving = state.read_serving(self._state)
         if serving is None or serving.config != config.digest:
+            for note in wanted.notes:
+                logger.warning(note)
             state.write(self._state.config, config.to_json())
             self._start()
 
@@ -64,7 +68,7 @@ class SmtpSinkCharm(ops.CharmBase):
         # charm's takes its place with what the old one was told.
         was_serving = state.read_serving(self._state) is not None
         self._service.stop()
-        if was_serving and not self._settings_are_valid:
+        if was_serving and not self._are_settings_valid():
             self._start()
         self._reconcile(event)
 
@@ -103,7 +107,7 @@ class SmtpSinkCharm(ops.CharmBase):
 
     def _on_collect_status(self, event: ops.CollectStatusEvent) -> None:
         try:
-            wanted = self._settings
+            wanted = self._read_settings()
         except settings.InvalidSettingsError as error:
             event.add_status(ops.BlockedStatus(str(error)))
         else:
@@ -155,32 +159,28 @@ class SmtpSinkCharm(ops.CharmBase):
         addresses = [*network.ingress_addresses, *(i.address for i in network.interfaces)]
         return hosts | {str(address) for address in addresses if address}
 
-    @property
-    def _settings_are_valid(self) -> bool:
+    def _are_settings_valid(self) -> bool:
         try:
-            return bool(self._settings)
+            return bool(self._read_settings())
         except settings.InvalidSettingsError:
             return False
 
-    @functools.cached_property
-    def _settings(self) -> settings.Settings:
-        return settings.parse(self.config, self._read_password)
+    def _read_settings(self) -> settings.Settings:
+        """Read what is configured now; nothing that is read is kept for the next event."""
+        return settings.parse(self.config, self._read_secret)
 
-    def _read_password(self, secret_id: str) -> str:
+    def _read_secret(self, secret_id: str) -> dict[str, str]:
+        # `Model.get_secret` reads the revision that is tracked, which may be gone while a newer
+        # one is there; and ops.testing has no `ops.hookcmds`.
+        secret = ops.Secret(self.model._backend, id=secret_id)  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
         try:
-            content = self.model.get_secret(id=secret_id).get_content(refresh=True)
+            return secret.get_content(refresh=True)
         except ops.SecretNotFoundError:
             raise settings.InvalidSettingsError(
                 "password-secret: not found; set it to the ID of a secret of this model"
             ) from None
         except ops.ModelError as error:
-            if "permission denied" not in str(error):
-                raise
-            raise settings.InvalidSettingsError(
-                f"password-secret: not granted; run 'juju grant-secret {secret_id} "
-                f"{self.app.name}', which takes effect at the next update-status"
-            ) from None
-        return settings.secret_password(content)
+            raise settings.refused(str(error), secret_id, self.app.name) from None
 
 
 def _now() -> dt.datetime:

@@ -12,6 +12,7 @@ from scripted_relay import Behaviour, ScriptedRelay
 
 import relay
 import relay_actions
+from charms.smtp_integrator.v0 import smtp
 
 ARGUMENT_LIMIT = 128 * 1024
 PLACE: dict[str, Any] = {"model": "testing", "unit": "mail/0", "subject": "A test"}
@@ -23,7 +24,7 @@ ADDRESSES = st.one_of(st.text(), st.lists(PIECES, max_size=8).map("".join))
 
 def configured(port: int, host: str = "127.0.0.1", **options: Any) -> relay.Relay:
     config = {"host": host, "port": port, **options}
-    return relay.read(config, application="mail")
+    return relay.read(config, application="mail", parse_recipients=smtp.parse_recipients)
 
 
 @hypothesis.settings(max_examples=1000)

@@ -13,6 +13,7 @@ import sink_running
 import yaml
 from cryptography import x509
 from ops import testing
+from scenario import mocking
 
 from smtp_sink import messages, processes, service, state
 
@@ -306,25 +307,91 @@ def test_a_secret_without_the_key(unit: Unit) -> None:
     )
 
 
+def refuse(monkeypatch: pytest.MonkeyPatch, words: str) -> None:
+    """Let Juju refuse secrets; how each release says it, `test_juju_says.py` shows."""
+
+    def secret_get(*_: object, **__: object) -> dict[str, str]:
+        raise ops.ModelError(words)
+
+    monkeypatch.setattr(vars(mocking)["_MockModelBackend"], "secret_get", secret_get)
+
+
 def test_a_secret_that_is_not_granted(unit: Unit, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(_model: ops.Model, *, id: str) -> ops.Secret:  # noqa: A002
-        raise ops.ModelError(f"ERROR permission denied: {id}")
+    secret = testing.Secret({"password": PASSWORD})
+    options = {"user": "user", "password_secret": secret.id}
+    for words in ("permission denied", '"smtp-sink/0" is not allowed to read this secret'):
+        with monkeypatch.context() as patch:
+            refuse(patch, f"ERROR {words}\n")
+            assert unit.config_changed(secret, **options) == (
+                "blocked: password-secret: not granted; run 'juju grant-secret "
+                f"{secret.id} smtp-sink', which takes effect at the next update-status"
+            )
+    assert unit.config_changed(secret, **options) == f"active: {SERVING}"
 
-    with monkeypatch.context() as patch:
-        patch.setattr(ops.Model, "get_secret", refuse)
-        assert unit.config_changed(user="user", password_secret=SECRET_ID) == (
-            "blocked: password-secret: not granted; run 'juju grant-secret "
-            f"{SECRET_ID} smtp-sink', which takes effect at the next update-status"
-        )
+
+def test_an_unknown_refusal_is_told_in_jujus_words(
+    unit: Unit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refuse(monkeypatch, "ERROR connection\n lost\n")
+    assert unit.config_changed(user="user", password_secret=SECRET_ID) == (
+        "blocked: password-secret: Juju refuses to read it: connection lost; if it is not "
+        f"granted, run 'juju grant-secret {SECRET_ID} smtp-sink', which takes effect at the "
+        "next update-status"
+    )
 
 
-def test_another_error_of_a_secret_rises(unit: Unit, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(_model: ops.Model, *, id: str) -> ops.Secret:  # noqa: A002
-        raise ops.ModelError(f"ERROR connection lost: {id}")
+def test_a_secrets_newline_is_warned_of_when_the_server_is_told(unit: Unit) -> None:
+    options = {"user": "user", "password": f"{PASSWORD}\n"}
+    warning = "password: newlines at its end or a byte order mark are left out"
+    for expected in ([warning], []):
+        unit.context.juju_log.clear()
+        unit.config_changed(**options)
+        assert [
+            line.message for line in unit.context.juju_log if line.level == "WARNING"
+        ] == expected
 
-    monkeypatch.setattr(ops.Model, "get_secret", fail)
-    with pytest.raises(testing.errors.UncaughtCharmError, match="connection lost"):
-        unit.config_changed(user="user", password_secret=SECRET_ID)
+
+def test_what_no_event_told_of_is_mended_at_update_status(unit: Unit) -> None:
+    """Juju 4.0 fires no event where options are only reset."""
+    unit.config_changed(user="user", password=PASSWORD)
+    reset = testing.State(config={"plain-port": 2525})
+    assert unit.run(unit.context.on.update_status(), reset) == f"active: {SERVING}"
+    config = unit.service.config()
+    assert (config.user, config.password, config.ports["plain"]) == ("", "", 2525)
+
+
+@pytest.mark.filterwarnings("ignore:Harness is deprecated:PendingDeprecationWarning")
+def test_one_charm_reads_anew_at_each_event(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A test with ops' Harness keeps one charm object through many events."""
+    directory = state.StateDir(tmp_path / "unit-smtp-sink-0-smtp-sink")
+    fake = FakeService(directory)
+
+    def choose(*_: object) -> FakeService:
+        return fake
+
+    monkeypatch.setattr(service, "choose", choose)
+    harness = testing.Harness(
+        SmtpSinkCharm, meta="name: smtp-sink", config=(ROOT / "config.yaml").read_text()
+    )
+    harness.framework.charm_dir = tmp_path / "charm"
+    harness.begin_with_initial_hooks()
+    secret_id = harness.add_user_secret({"password": "one"})
+    harness.grant_secret(secret_id, "smtp-sink")
+    harness.update_config({"user": "user", "password-secret": secret_id})
+    assert fake.config().password == "one"
+    harness.set_secret_content(secret_id, {"password": "two"})
+    assert fake.config().password == "two"
+    for port in (2525, 2526):
+        harness.update_config({"plain-port": port})
+        assert fake.config().ports["plain"] == port
+    harness.update_config({"plain-port": 70000})
+    harness.evaluate_status()
+    assert harness.charm.unit.status == ops.BlockedStatus(
+        "plain-port: 70000 is not between 0 and 65535"
+    )
+    harness.cleanup()
 
 
 def certified(unit: Unit) -> list[str]:

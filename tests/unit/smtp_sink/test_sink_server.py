@@ -65,6 +65,101 @@ def test_delivery_with_login(
     )
 
 
+@pytest.mark.parametrize("mechanism", ["login", "Login", "LOGIN"])
+def test_login_is_taken_in_any_case(login_server: sink_running.Server, mechanism: str) -> None:
+    with login_server.connect("plain") as client:
+        client.ehlo()
+        assert client.docmd("AUTH", mechanism)[0] == 334
+        assert client.docmd(base64.b64encode(USER.encode()).decode())[0] == 334
+        assert client.docmd(base64.b64encode(PASSWORD.encode()).decode())[0] == 235
+
+
+@pytest.mark.parametrize("mechanism", ["plain", "Plain"])
+def test_plain_is_taken_in_any_case(login_server: sink_running.Server, mechanism: str) -> None:
+    response = auth_plain(USER, PASSWORD).partition(" ")[2]
+    with login_server.connect("plain") as client:
+        client.ehlo()
+        assert client.docmd("auth", f"{mechanism} {response}")[0] == 235
+    with login_server.connect("plain") as client:
+        client.ehlo()
+        assert client.docmd("AUTH", mechanism)[0] == 334
+        assert client.docmd(response)[0] == 235
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        ["AUTH=<>"],
+        ["auth=<>", "SIZE=10"],
+        ["BODY=8BITMIME", "AUTH=a+2Bb@example.com"],
+        ["SMTPUTF8", "AUTH=<from@example.com>", "SIZE=10"],
+    ],
+)
+def test_the_parameter_auth_is_taken_where_auth_is_offered(
+    login_server: sink_running.Server, parameters: list[str]
+) -> None:
+    with login_server.connect("plain") as client:
+        client.login(USER, PASSWORD)
+        assert client.mail("from@example.com", parameters)[0] == 250
+        assert client.rcpt("to@example.com")[0] == 250
+        assert client.data(CONTENT)[0] == 250
+    assert login_server.newest().envelope.sender == "from@example.com"
+
+
+def test_a_parameter_that_is_not_offered_is_refused(
+    login_server: sink_running.Server, open_server: sink_running.Server
+) -> None:
+    with open_server.connect("plain") as client:
+        client.ehlo()
+        assert client.mail("from@example.com", ["AUTH=<>"])[0] == 555
+    with login_server.connect("plain") as client:
+        client.login(USER, PASSWORD)
+        assert client.mail("from@example.com", ["AUTH="])[0] == 501
+        assert client.mail("from@example.com", ["XAUTH=<>"])[0] == 555
+        assert client.mail("from@example.com", ["AUTH=<>", "X=1"])[0] == 555
+        assert client.mail("from@example.com")[0] == 250
+        assert client.rcpt("to@example.com", ["AUTH=<>"])[0] == 555
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "{}",
+        "{} {}",
+        "AUTH {}",
+        "AUTH PLAIN {}",
+        "AUTH {} {}",
+        "AUTH PLAIN {} {}",
+        "AUTH XOAUTH2 {}",
+        "DATA {}",
+        "EHLO {}",
+        "EXPN {}",
+        "HELP {}",
+        "MAIL {}",
+        "MAIL FROM:<{}> {}",
+        "NOOP {}",
+        "QUIT {}",
+        "RCPT TO:<{}> {}",
+        "RSET {}",
+        "STARTTLS {}",
+        "VRFY {}",
+        "VRFY <{}",
+    ],
+)
+@pytest.mark.parametrize("logged_in", [True, False])
+def test_what_a_client_sends_is_never_repeated(
+    login_server: sink_running.Server, command: str, *, logged_in: bool
+) -> None:
+    for sent in (PASSWORD, base64.b64encode(PASSWORD.encode()).decode()):
+        with login_server.connect("plain") as client:
+            client.ehlo()
+            if logged_in:
+                client.login(USER, PASSWORD)
+            code, answer = client.docmd(command.format(sent, sent))
+            assert 200 <= code < 600
+            assert sent.upper().encode() not in answer.upper()
+
+
 @pytest.mark.parametrize("listener", state.LISTENERS)
 def test_a_wrong_login_is_refused_and_the_session_goes_on(
     login_server: sink_running.Server, listener: str

@@ -1,3 +1,7 @@
+import json
+import pathlib
+from typing import Any
+
 import pytest
 
 from smtp_sink import settings, state
@@ -5,10 +9,13 @@ from smtp_sink import settings, state
 NO_ADDRESS = (
     "bind-address: must be an IP address; use 127.0.0.1, 0.0.0.0 or an address of this machine"
 )
-SECRETS = {"secret:good": "from-secret"}
+SECRETS = {"secret:good": {"password": "from-secret"}}
+CREDENTIALS: dict[str, list[dict[str, Any]]] = json.loads(
+    (pathlib.Path(__file__).parents[2] / "data/credentials.json").read_text()
+)
 
 
-def read_secret(secret_id: str) -> str:
+def read_secret(secret_id: str) -> dict[str, str]:
     if secret_id not in SECRETS:
         raise settings.InvalidSettingsError("password-secret: not found")
     return SECRETS[secret_id]
@@ -111,25 +118,64 @@ def test_all_problems_in_the_order_of_the_options() -> None:
     ]
 
 
-@pytest.mark.parametrize("password", ["s3cret\n", "s3cret\r\n"])
-def test_the_newline_of_a_file_is_left_out(
-    password: str, caplog: pytest.LogCaptureFixture
-) -> None:
-    assert settings.secret_password({"password": password}) == "s3cret"
-    assert caplog.messages == [
-        "password-secret: the newline at the end of the password is left out"
-    ]
+def from_secret(**content: str) -> settings.Settings:
+    return settings.parse({"user": "user", "password-secret": "secret:any"}, lambda _: content)
 
 
-def test_other_blanks_belong_to_the_password(caplog: pytest.LogCaptureFixture) -> None:
-    assert settings.secret_password({"password": " s3cret\n "}) == " s3cret\n "
-    assert caplog.messages == []
+def notes(option: str, case: dict[str, Any]) -> tuple[str, ...]:
+    what = (
+        "blanks, newlines or a byte order mark around it"
+        if option == "user"
+        else "newlines at its end or a byte order mark"
+    )
+    kept = f"{option}: blanks around it or several lines belong to the password"
+    return (f"{option}: {what} are left out",) * case["dropped"] + (kept,) * case["doubtful"]
+
+
+def test_a_password_is_cleaned_by_one_rule_wherever_it_comes_from() -> None:
+    for case in CREDENTIALS["password"]:
+        option, secret = (
+            parse(user="user", password=case["entered"]),
+            from_secret(password=case["entered"]),
+        )
+        assert option.password == secret.password == case["meant"], case
+        assert option.notes == notes("password", case), case
+        assert secret.notes == notes("password-secret", case), case
+
+
+def test_a_user_is_cleaned() -> None:
+    for case in CREDENTIALS["user"]:
+        parsed = parse(user=case["entered"], password="p")
+        assert (parsed.user, parsed.notes) == (case["meant"], notes("user", case)), case
+
+
+@pytest.mark.parametrize("user", ["a\nb", "a\0b"])
+def test_a_user_that_nobody_logs_in_as_is_wrong(user: str) -> None:
+    with pytest.raises(settings.InvalidSettingsError) as error:
+        parse(user=user, password="p")
+    assert error.value.problems == (
+        "user: has a newline or a NUL in it; set the user alone, as UTF-8",
+    )
+
+
+def test_a_password_that_nobody_logs_in_with_is_wrong() -> None:
+    wrong = "the password has a NUL in it, as in a file of UTF-16; save it as UTF-8"
+    with pytest.raises(settings.InvalidSettingsError, match=f"^password: {wrong}$"):
+        parse(user="user", password="s\x003")
+    with pytest.raises(settings.InvalidSettingsError, match=f"^password-secret: {wrong}$"):
+        from_secret(password="s\x003")
+
+
+def test_nothing_but_what_is_left_out_is_unset() -> None:
+    assert parse(user="\n", password="").user == ""
+    with pytest.raises(settings.InvalidSettingsError, match="user: has no password"):
+        parse(user="user", password="\n")
 
 
 @pytest.mark.parametrize("content", [{}, {"passwort": "s3cret"}, {"password": "\n"}])
 def test_a_secret_without_password(content: dict[str, str]) -> None:
     with pytest.raises(settings.InvalidSettingsError) as error:
-        settings.secret_password(content)
+        from_secret(**content)
     assert str(error.value) == (
         "password-secret: the secret has no key 'password'; "
         "run 'juju update-secret NAME password#file=FILE'"

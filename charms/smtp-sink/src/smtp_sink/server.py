@@ -16,12 +16,14 @@ import json
 import logging
 import os
 import pathlib
+import re
 import signal
 import socket
 import ssl
 import stat
 import sys
 from collections.abc import Mapping
+from typing import AnyStr
 
 from aiosmtpd import smtp
 
@@ -34,6 +36,13 @@ _COMMAND_LIMIT = 2**16
 _WATCH_SECONDS = 1.0
 _AUTH_NEEDED = "530 5.7.0 Authentication required"
 _FAILED = "451 4.3.0 The server failed; its log says why"
+# A client out of step sends a password where a command is due, and what it gets it may log.
+_ANSWERS_WITHOUT_ECHO = {
+    '500 Error: command "': "500 5.5.2 Command not recognized",
+    "502 Could not VRFY ": "502 5.5.1 Cannot VRFY",
+}
+
+_AUTH_PARAMETER = re.compile(r"(?<!\S)AUTH=\S+", re.IGNORECASE)
 
 logger = logging.getLogger("smtp-sink")
 
@@ -132,6 +141,28 @@ class SinkProtocol(smtp.SMTP):
         await self.push(_AUTH_NEEDED)
         return True
 
+    async def push(self, status: AnyStr) -> None:
+        """Answer the client, but never with what it sent."""
+        if isinstance(status, str):
+            for beginning, answer in _ANSWERS_WITHOUT_ECHO.items():
+                if status.startswith(beginning):
+                    return await super().push(answer)
+        return await super().push(status)
+
+    @smtp.syntax("AUTH <mechanism>")  # pyright: ignore[reportUnknownMemberType]
+    async def smtp_AUTH(self, arg: str) -> None:  # noqa: N802
+        """Take a mechanism's name in any case (RFC 4954 section 4)."""
+        mechanism, blank, response = (arg or "").partition(" ")
+        await super().smtp_AUTH(f"{mechanism.upper()}{blank}{response}")
+
+    @smtp.syntax("MAIL FROM: <address>", " [SP <mail-parameters>]")  # pyright: ignore[reportUnknownMemberType]
+    async def smtp_MAIL(self, arg: str | None) -> None:  # noqa: N802
+        """Take the parameter AUTH where AUTH is offered (RFC 4954 section 5), and ignore it."""
+        if arg and self.event_handler.login_needed:
+            path, end, parameters = arg.partition("> ")
+            arg = path + end + _AUTH_PARAMETER.sub("", parameters)
+        await super().smtp_MAIL(arg)
+
 
 def connection(sink: Sink, listener: str, context: ssl.SSLContext) -> SinkProtocol:
     """Return the protocol for a new client of a listener."""
@@ -195,9 +226,11 @@ async def serve(directory: state.StateDir) -> int:
     ports = {name: int(sockets[name].getsockname()[1]) for name in state.LISTENERS}
     chosen = {name: port for name, port in ports.items() if not config.ports[name]}
     state.write(directory.ports, json.dumps(kept_ports | chosen))
+    # Whoever reads the report may tell this process to stop at once.
+    stop = _stop_event()
     _report(directory, config, ports=ports)
     logger.info("serving %s", ports)
-    await _told_to_stop(directory.config, pathlib.Path(__file__))
+    await _told_to_stop(stop, directory.config, pathlib.Path(__file__))
     return 0
 
 
@@ -262,12 +295,16 @@ def _report(
     state.write(directory.report, report.to_json())
 
 
-async def _told_to_stop(*needed: pathlib.Path) -> None:
+def _stop_event() -> asyncio.Event:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGTERM, stop.set)
     if stat.S_ISFIFO(os.fstat(sys.stdin.fileno()).st_mode):
         loop.add_reader(sys.stdin.fileno(), stop.set)
+    return stop
+
+
+async def _told_to_stop(stop: asyncio.Event, *needed: pathlib.Path) -> None:
     while not stop.is_set() and all(map(os.path.exists, needed)):
         with contextlib.suppress(asyncio.TimeoutError):
             await asyncio.wait_for(stop.wait(), _WATCH_SECONDS)

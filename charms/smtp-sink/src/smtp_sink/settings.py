@@ -6,15 +6,18 @@ a port, because a password lands in the wrong option sooner or later.
 
 import dataclasses
 import ipaddress
-import logging
 from collections.abc import Callable, Mapping
 
 from smtp_sink import state
 
 DEFAULT_BIND_ADDRESS = "127.0.0.1"
 _HIGHEST_PORT = 65535
-
-logger = logging.getLogger(__name__)
+_BYTE_ORDER_MARK = "\ufeff"
+_LEFT_OUT = f"{_BYTE_ORDER_MARK}\r\n"
+# A hint alone: Juju says it in other words in each release, here 3.6 and 4.0.
+_WORDS_OF_NO_GRANT = ("permission denied", "not allowed to read")
+# A status is one argument of a command.
+_MAX_REFUSAL_LENGTH = 300
 
 Options = Mapping[str, str | int | float | bool]
 
@@ -29,34 +32,40 @@ class InvalidSettingsError(ValueError):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Settings:
-    """A configuration that can work. `ports` has one for each listener, 0 to take a free one."""
+    """A configuration that can work.
+
+    `ports` has one for each listener, 0 to take a free one. `notes` says in sentences what was
+    dropped or may not be meant in user and password.
+    """
 
     bind_address: str
     ports: dict[str, int]
     user: str = ""
     password: str = dataclasses.field(default="", repr=False)
+    notes: tuple[str, ...] = ()
 
 
-def parse(options: Options, read_secret: Callable[[str], str]) -> Settings:
+def parse(options: Options, read_secret: Callable[[str], Mapping[str, str]]) -> Settings:
     """Validate the charm's options; an empty string is the same as unset.
 
     Args:
         options: the options of `config.yaml` that have a value.
-        read_secret: returns the password in the user secret with the given ID, or raises
+        read_secret: returns the content of the user secret with the given ID, or raises
             `InvalidSettingsError`.
 
     Raises:
         InvalidSettingsError: with every problem, in the order of `config.yaml`.
     """
-    user = str(options.get("user", ""))
     bind_address = str(options.get("bind-address", "")) or DEFAULT_BIND_ADDRESS
     ports = {name: int(options.get(f"{name}-port", 0)) for name in state.LISTENERS}
-    password, secret_problems = _password(options, read_secret)
+    notes: list[str] = []
+    user, user_problems = _user(options, notes)
+    password, password_problems = _password(options, read_secret, notes)
     problems = (
         *_bind_address_problems(bind_address),
         *_port_problems(ports),
-        *_login_problems(options, user),
-        *secret_problems,
+        *(user_problems or _login_problems(options, user)),
+        *password_problems,
     )
     if problems:
         raise InvalidSettingsError(*problems)
@@ -65,6 +74,26 @@ def parse(options: Options, read_secret: Callable[[str], str]) -> Settings:
         ports=ports,
         user=user,
         password=password,
+        notes=tuple(notes),
+    )
+
+
+def refused(refusal: str, secret_id: str, application: str) -> InvalidSettingsError:
+    """Return what to tell of a user secret that Juju does not let us read.
+
+    Args:
+        refusal: what Juju said.
+        secret_id: the secret's URI.
+        application: the application's name, for the command.
+    """
+    command = f"run 'juju grant-secret {secret_id} {application}'"
+    if any(words in refusal for words in _WORDS_OF_NO_GRANT):
+        reason = f"not granted; {command}"
+    else:
+        words = " ".join(refusal.split()).removeprefix("ERROR ")[:_MAX_REFUSAL_LENGTH]
+        reason = f"Juju refuses to read it: {words}; if it is not granted, {command}"
+    return InvalidSettingsError(
+        f"password-secret: {reason}, which takes effect at the next update-status"
     )
 
 
@@ -94,7 +123,8 @@ def _port_problems(ports: Mapping[str, int]) -> list[str]:
 
 
 def _login_problems(options: Options, user: str) -> list[str]:
-    given = [name for name in ("password", "password-secret") if options.get(name)]
+    entered = {name: str(options.get(name, "")) for name in ("password", "password-secret")}
+    given = [name for name, text in entered.items() if text.strip(_LEFT_OUT)]
     if user and not given:
         return ["user: has no password; set password-secret or password too, or reset user"]
     if not user:
@@ -102,30 +132,42 @@ def _login_problems(options: Options, user: str) -> list[str]:
     return []
 
 
-def _password(options: Options, read_secret: Callable[[str], str]) -> tuple[str, tuple[str, ...]]:
+def _user(options: Options, notes: list[str]) -> tuple[str, list[str]]:
+    entered = str(options.get("user", ""))
+    user = entered.strip().strip(_BYTE_ORDER_MARK).strip()
+    if set(user) & set("\r\n\0"):
+        return "", ["user: has a newline or a NUL in it; set the user alone, as UTF-8"]
+    if user != entered:
+        notes.append("user: blanks, newlines or a byte order mark around it are left out")
+    return user, []
+
+
+def _password(
+    options: Options, read_secret: Callable[[str], Mapping[str, str]], notes: list[str]
+) -> tuple[str, tuple[str, ...]]:
     secret_id = str(options.get("password-secret", ""))
-    if not secret_id:
-        return str(options.get("password", "")), ()
     try:
-        return read_secret(secret_id), ()
+        if not secret_id:
+            return _clean("password", str(options.get("password", "")), notes), ()
+        password = _clean("password-secret", read_secret(secret_id).get("password", ""), notes)
     except InvalidSettingsError as error:
         return "", error.problems
+    if not password:
+        reason = "the secret has no key 'password'"
+        remedy = "run 'juju update-secret NAME password#file=FILE'"
+        return "", (f"password-secret: {reason}; {remedy}",)
+    return password, ()
 
 
-def secret_password(content: Mapping[str, str]) -> str:
-    """Return the password in a user secret's content.
-
-    Raises:
-        InvalidSettingsError: if there is none.
-    """
-    password = content.get("password", "")
-    # A secret that was made of a file has the file's last newline, which nobody logs in with.
-    stripped = password.removesuffix("\n").removesuffix("\r")
-    if stripped != password:
-        logger.warning("password-secret: the newline at the end of the password is left out")
-    if not stripped:
+def _clean(option: str, entered: str, notes: list[str]) -> str:
+    """Return a password without what files and editors add, which nobody logs in with."""
+    password = entered.removeprefix(_BYTE_ORDER_MARK).rstrip("\r\n")
+    if "\0" in password:
         raise InvalidSettingsError(
-            "password-secret: the secret has no key 'password'; "
-            "run 'juju update-secret NAME password#file=FILE'"
+            f"{option}: the password has a NUL in it, as in a file of UTF-16; save it as UTF-8"
         )
-    return stripped
+    if password != entered:
+        notes.append(f"{option}: newlines at its end or a byte order mark are left out")
+    if password != password.strip() or len(password.splitlines()) > 1:
+        notes.append(f"{option}: blanks around it or several lines belong to the password")
+    return password

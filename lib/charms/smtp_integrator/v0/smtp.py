@@ -45,7 +45,7 @@ nothing. Readers ignore keys they do not know.
 
 | key | present | value |
 |---|---|---|
-| `host` | always | host name or IP address |
+| `host` | always | host name, in ASCII, or IP address |
 | `port` | always | decimal |
 | `auth_type` | always | `none`, `not_provided` or `plain` |
 | `transport_security` | always | `none`, `starttls` or `tls` |
@@ -68,9 +68,11 @@ import contextlib
 import dataclasses
 import enum
 import functools
+import io
 import json
 import logging
 import os
+import time
 from typing import (
     TYPE_CHECKING,
     Any,
@@ -84,9 +86,9 @@ from typing import (
     MutableMapping,
     MutableSet,
     Optional,
-    Set,
     Tuple,
     Type,
+    TypeVar,
     cast,
 )
 
@@ -94,11 +96,13 @@ import ops
 
 if TYPE_CHECKING:
     import smtplib
+    import socket
     import ssl
+    from smtplib import SMTP as _SMTP
 
     from pydantic import BaseModel as _ModelBase
 else:
-    _ModelBase = object
+    _ModelBase = _SMTP = object
 
 __all__ = [
     "DEFAULT_RELATION_NAME",
@@ -123,7 +127,7 @@ __all__ = [
 
 LIBID = "09583c2f9c1d4c0f9a40244cfc20b0c2"
 LIBAPI = 0
-LIBPATCH = 22
+LIBPATCH = 23
 PYDEPS = ["pydantic>=1.10,<3", "email-validator>=2"]
 
 DEFAULT_RELATION_NAME = "smtp"
@@ -168,6 +172,18 @@ class AuthType(str, enum.Enum):
     PLAIN = "plain"
 
 
+_EnumT = TypeVar("_EnumT", bound=enum.Enum)
+
+
+def _member(kind: Type[_EnumT], value: object) -> _EnumT:
+    """Return a member by its value; the error does not quote what may be a password."""
+    for member in kind:
+        if member.value == value:
+            return member
+    values = ", ".join(str(member.value) for member in kind)
+    raise ValueError(f"the value is not a valid {kind.__name__}: use one of {values}")
+
+
 def parse_recipients(raw: object) -> List[str]:
     """Read recipients in any of the shapes that the field has published.
 
@@ -200,14 +216,15 @@ def _split_recipients(text: str) -> List[Any]:
 
 
 def _json_list(text: str) -> List[Any]:
+    problem = "JSON but not a list"
     try:
         items = json.loads(text)
     except (ValueError, RecursionError):
-        # The parser's message quotes the text, and a password may stand in a wrong option.
-        raise ValueError("recipients are malformed JSON") from None
-    if not isinstance(items, list):
-        raise ValueError("recipients are JSON but not a list")  # noqa: TRY004
-    return cast("List[Any]", items)
+        items, problem = None, "malformed JSON"
+    if isinstance(items, list):
+        return cast("List[Any]", items)
+    # Raised out here, for the parser's error holds the text, and that may be a password.
+    raise ValueError(f"recipients are {problem}")
 
 
 def _stripped(items: Iterable[Any]) -> List[Any]:
@@ -232,6 +249,8 @@ def encode_relation_data(  # noqa: PLR0913 - the wire format has this many keys
     user: Optional[str] = None,
 ) -> Dict[str, str]:
     """Write a relay as the databag that every requirer in the field reads.
+
+    Host and addresses are written in ASCII, where they have such a form.
 
     Args:
         host: Host name or IP address of the relay.
@@ -259,17 +278,18 @@ def encode_relation_data(  # noqa: PLR0913 - the wire format has this many keys
         logger.warning("password and password_id are both given: only password_id is published")
         password = None
     addresses = parse_recipients(recipients) if isinstance(recipients, str) else list(recipients)
+    addresses = [_ascii_address(address) for address in addresses]
     databag = {
-        "host": host,
+        "host": _ascii_host(host),
         "port": str(port),
-        "auth_type": AuthType(auth_type).value,
-        "transport_security": TransportSecurity(transport_security).value,
+        "auth_type": _member(AuthType, auth_type).value,
+        "transport_security": _member(TransportSecurity, transport_security).value,
         "skip_ssl_verify": str(bool(skip_ssl_verify)),
         "domain": domain,
         "user": user,
         "password": password,
         "password_id": password_id,
-        "smtp_sender": smtp_sender,
+        "smtp_sender": smtp_sender and _ascii_address(smtp_sender),
         "recipients": json.dumps(addresses) if addresses else None,
         "tls_ca_chain": tls_ca_chain,
     }
@@ -377,23 +397,24 @@ class SmtpRelationData(_ModelBase):
 
         Returns:
             The first that is there of `override`, `smtp_sender`, `user` where it is an address,
-            and `local_part` at `domain`; otherwise None.
+            and `local_part` at `domain`; otherwise None. It is in ASCII where its local part is,
+            because few relays take other addresses (SMTPUTF8, RFC 6531).
 
         Raises:
             ImportError: If `user` looks like an address, and email-validator is not installed.
         """
-        if override or self.smtp_sender:
-            return override or self.smtp_sender
-        user = _address_in(self.user or "")
-        return user or (f"{local_part}@{self.domain}" if self.domain else None)
+        address = override or self.smtp_sender or _address_in(self.user or "")
+        if not address and self.domain:
+            address = f"{local_part}@{self.domain}"
+        return _ascii_address(address) if address else None
 
     def to_uri(self, **query: object) -> str:
         """Return the relay as a URI, with user and password where AUTH is to be attempted.
 
         Every part is percent-encoded (RFC 3986 sections 2.1 and 3.2). The scheme is `smtps` for
         TLS from the first byte, otherwise `smtp`: whether STARTTLS is demanded has no common
-        spelling, so pass your application's own, such as `disable_starttls=True`. The URI holds
-        the password: keep it out of logs.
+        spelling, so pass your application's own, such as `disable_starttls=True`. An international
+        host is in ASCII (RFC 3986 section 3.2.2). The URI holds the password: keep it out of logs.
 
         Args:
             query: Parameters to append; booleans are spelled `true` and `false`, and what is
@@ -408,7 +429,7 @@ class SmtpRelationData(_ModelBase):
             [
                 "smtps://" if self.implicit_tls else "smtp://",
                 f"{userinfo}@" if userinfo else "",
-                f"{_uri_host(self.host)}:{self.port}",
+                f"{_uri_host(_ascii_host(self.host))}:{self.port}",
                 f"/?{parameters}" if parameters else "",
             ]
         )
@@ -424,7 +445,13 @@ class SmtpRelationData(_ModelBase):
         """Return the relay as environment variables for a workload.
 
         What is absent is left out, and so are user and password where no AUTH is to be attempted.
-        The dictionary holds the password: keep it out of logs.
+        Host, domain and addresses are in ASCII where they have such a form. The dictionary holds
+        the password: keep it out of logs.
+
+        Linux starts no process with a variable of more than 128 KiB, its name included (execve(2),
+        MAX_ARG_STRLEN), or with a NUL in it. Such a one is left out, with a warning that names it.
+        It is `TLS_CA_CHAIN` as a rule, where an operator published a whole system's bundle: write
+        `tls_ca_chain` to a file for the application then.
 
         Args:
             prefix: What each variable's name starts with.
@@ -439,7 +466,7 @@ class SmtpRelationData(_ModelBase):
         """
         user, password = self.credentials or (None, None)
         values = {
-            "HOST": self.host,
+            "HOST": _ascii_host(self.host),
             "PORT": self.port,
             "USER": user,
             "PASSWORD": password,
@@ -448,19 +475,20 @@ class SmtpRelationData(_ModelBase):
             "IMPLICIT_TLS": self.implicit_tls,
             "STARTTLS": self.starttls,
             "VERIFY_TLS": self.verify_tls,
-            "DOMAIN": self.domain,
-            "SENDER": self.smtp_sender,
-            "RECIPIENTS": ",".join(self.recipients),
+            "DOMAIN": self.domain and _ascii_host(self.domain),
+            "SENDER": self.smtp_sender and _ascii_address(self.smtp_sender),
+            "RECIPIENTS": ",".join(map(_ascii_address, self.recipients)),
             "TLS_CA_CHAIN": self.tls_ca_chain,
         }
         others = dict(names or {})
         if not others.keys() <= values.keys():
             raise ValueError(f"no such variables: {sorted(others.keys() - values.keys())}")
-        return {
+        environment = {
             f"{prefix}{others.get(key, key)}": _spell(value, true, false)
             for key, value in values.items()
             if value is not None and value != ""
         }
+        return {name: value for name, value in environment.items() if _is_passable(name, value)}
 
     def ssl_context(self) -> ssl.SSLContext:
         """Return the context for TLS with the relay.
@@ -492,52 +520,74 @@ class SmtpRelationData(_ModelBase):
         return context
 
     @contextlib.contextmanager
-    def connect(self, timeout: float = 10.0) -> Generator[smtplib.SMTP, None, None]:
+    def connect(
+        self, timeout: float = 30.0, *, local_hostname: Optional[str] = None
+    ) -> Generator[smtplib.SMTP, None, None]:
         """Connect to the relay, ready to send: after EHLO, after TLS and AUTH where they are due.
 
-        STARTTLS never falls back to clear text (RFC 3207 section 6). AUTH is attempted once, with
-        one mechanism: PLAIN (RFC 4616), LOGIN or CRAM-MD5, as the relay offers. User and password
-        go over a clear connection only where the provider says so by `transport_security` `none`
-        with `auth_type` `plain`, and then a warning is logged.
+        STARTTLS never falls back to clear text (RFC 3207 section 6).
+
+        AUTH is attempted once, with one mechanism: the first that the relay offers of PLAIN
+        (RFC 4616), LOGIN and CRAM-MD5 (RFC 2195), whether the connection is encrypted or not.
+        Where that is CRAM-MD5 and OpenSSL forbids MD5, as with FIPS, it is PLAIN over TLS, though
+        not offered, and an error in the clear. User and password go over a clear connection only
+        where the provider says so by `transport_security` `none` with `auth_type` `plain`, and
+        then a warning is logged.
+
+        An international host goes to the name server and into TLS in ASCII, by IDNA 2008 with the
+        mapping of UTS 46, non-transitional, as browsers do.
 
         Args:
-            timeout: Seconds to wait for the relay, whenever it is to say something.
+            timeout: Seconds until the client is ready, in all and at the most: for resolving the
+                host, trying each of its addresses (each has its share of what is left), banner,
+                EHLO, TLS and AUTH. Then, for each command that is sent and for each whole answer
+                of the relay, QUIT among them.
+            local_hostname: How EHLO names this machine (RFC 5321 section 4.1.1.1). Without it,
+                that is what `socket.gethostname` returns where it is a full name: ASCII, with a
+                dot, and not of `localhost` or `localdomain`. Otherwise it is the connection's own
+                address, as an address literal. Name servers are never asked.
 
         Yields:
             The client, to call `send_message` on. It is closed at the end.
 
         Raises:
-            OSError: If the relay cannot be reached, `host` can be no host's name, or TLS fails.
-            smtplib.SMTPNotSupportedError: If the relay does not offer STARTTLS or AUTH.
-            smtplib.SMTPAuthenticationError: If the relay refuses user and password.
-            smtplib.SMTPException: If the relay refuses the session.
+            OSError: If the relay cannot be reached in time, `host` can be no host's name, or TLS
+                fails.
+            ValueError: If `local_hostname` has blanks or characters beyond ASCII.
+            smtplib.SMTPNotSupportedError: If the relay does not offer STARTTLS or a mechanism.
+            smtplib.SMTPResponseException: If the relay refuses the session; `smtp_code` and
+                `smtp_error` are its answer, also where it hung up after it. In its banner, it is
+                an SMTPConnectError; to EHLO, an SMTPHeloError; to user and password, an
+                SMTPAuthenticationError.
+            smtplib.SMTPException: If the relay hangs up without a word, or is silent.
         """
         import smtplib  # noqa: PLC0415 - paid only where it is needed
 
-        client = self._open(timeout)
+        if local_hostname is not None and not _is_ehlo_name(local_hostname):
+            raise ValueError("local_hostname has blanks or characters beyond ASCII")
+        client = self._open(timeout, local_hostname)
         try:
             self._greet(client)
+            client.limit_each_answer()
             yield client
         finally:
             with contextlib.suppress(smtplib.SMTPException, OSError):
                 client.quit()
             client.close()
 
-    def _open(self, timeout: float) -> smtplib.SMTP:
-        import smtplib  # noqa: PLC0415 - paid only where it is needed
-
-        # A certificate names a host without the dot at its end (RFC 6066 section 3).
-        host = self.host.rstrip(".")
+    def _open(self, timeout: float, local_hostname: Optional[str]) -> _Client:
+        host, problem = "", ""
         try:
-            if self.implicit_tls:
-                context = self.ssl_context()
-                return smtplib.SMTP_SSL(host, self.port, timeout=timeout, context=context)
-            return smtplib.SMTP(host, self.port, timeout=timeout)
-        except UnicodeError as e:
-            # The IDNA codec says so of an empty label, and of one longer than 63 octets.
-            raise OSError(f"{host!r} can be no host's name") from e
+            host = _to_ascii(self.host)
+        except ValueError as e:
+            problem = _NO_HOST if isinstance(e, UnicodeError) else str(e)
+        # Raised out here, for the codec's error holds the name, and that may be a password.
+        if problem:
+            raise OSError(problem)
+        context = self.ssl_context() if self.implicit_tls else None
+        return _client_type()(host, self.port, context, timeout, local_hostname)
 
-    def _greet(self, client: smtplib.SMTP) -> None:
+    def _greet(self, client: _Client) -> None:
         client.ehlo_or_helo_if_needed()
         if self.starttls:
             # It raises where STARTTLS is not offered or refused, and forgets the first EHLO.
@@ -594,22 +644,27 @@ def _model() -> Type[SmtpRelationData]:
         _recipients_shape=recipients_validator()(parse_recipients),
         _recipients=_validator("recipients")(_check_recipients),
     )
+    parsers = ["parse_raw", "parse_file"]
     if not _is_pydantic_1():
+        parsers.append("model_validate_json")
         body["model_config"] = {"hide_input_in_errors": True}
-        body["model_validate_json"] = classmethod(_validate_json)
         hide_input = cast("Any", classmethod(_hide_input))
         body["_hide_input"] = pydantic.model_validator(mode="wrap")(hide_input)
+    body.update({name: _hiding_parser(name) for name in parsers})
     metaclass: Any = type(pydantic.BaseModel)
     model = metaclass("SmtpRelationData", (pydantic.BaseModel,), body)
     globals()["SmtpRelationData"] = model
     return model
 
 
-def _validate_json(cls: type, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - pydantic's own
-    import pydantic  # noqa: PLC0415 - paid only where data is validated
+def _hiding_parser(name: str) -> Any:  # noqa: ANN401 - pydantic's own
+    def parse(cls: type, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - pydantic's own
+        import pydantic  # noqa: PLC0415 - paid only where data is validated
 
-    validate: Any = pydantic.BaseModel.model_validate_json
-    return _hiding_input(lambda: validate.__func__(cls, *args, **kwargs))
+        parser: Any = getattr(pydantic.BaseModel, name)
+        return _hiding_input(lambda: parser.__func__(cls, *args, **kwargs))
+
+    return cast("Any", classmethod(parse))
 
 
 def _hide_input(_: type, data: Any, handler: Any) -> Any:  # noqa: ANN401 - pydantic's own
@@ -617,29 +672,48 @@ def _hide_input(_: type, data: Any, handler: Any) -> Any:  # noqa: ANN401 - pyda
 
 
 def _hiding_input(validate: Callable[[], Any]) -> Any:  # noqa: ANN401 - what it returns
-    """Validate without the input in `ValidationError.errors()`, as pydantic 1 does.
+    """Validate with errors that hold nothing of the input, for it has the password."""
+    import pydantic  # noqa: PLC0415 - paid only where data is validated
 
-    Where a key is missing, pydantic 2 reports all the others there, and one is the password.
-    """
+    try:
+        return validate()
+    except pydantic.ValidationError as e:
+        hidden = _without_malformed_json(e) if _is_pydantic_1() else _without_input(e)
+    except ValueError:
+        # pydantic's parse_file lets the errors of the codec and of the JSON parser through.
+        hidden = ValueError("malformed JSON")
+    # Raised out here, so that it has no context.
+    raise hidden
+
+
+def _without_input(error: Any) -> Exception:  # noqa: ANN401 - pydantic 2's own
+    """Rebuild an error as pydantic 1 has it: pydantic 2 reports all keys where one is missing."""
     from pydantic_core import (  # noqa: PLC0415 - paid only where data is validated
         InitErrorDetails,
         PydanticCustomError,
         ValidationError,
     )
 
-    try:
-        return validate()
-    except ValidationError as e:
-        details = [
-            InitErrorDetails(
-                type=PydanticCustomError(cast("Any", error["type"]), cast("Any", error["msg"])),
-                loc=error["loc"],
-                input="********",
-            )
-            for error in e.errors(include_url=False)
-        ]
-        title = e.title
-    raise ValidationError.from_exception_data(title, details, hide_input=True)
+    details = [
+        InitErrorDetails(
+            type=PydanticCustomError(each["type"], each["msg"]),
+            loc=each["loc"],
+            input="********",
+        )
+        for each in error.errors(include_url=False)
+    ]
+    return ValidationError.from_exception_data(error.title, details, hide_input=True)
+
+
+def _without_malformed_json(error: Any) -> Exception:  # noqa: ANN401 - pydantic 1's own
+    """Rebuild an error about a whole text, which the JSON parser's error quotes."""
+    import importlib  # noqa: PLC0415 - paid only where it is needed
+
+    if [each["loc"] for each in error.errors()] != [("__root__",)]:
+        return error
+    wrapper = importlib.import_module("pydantic.error_wrappers").ErrorWrapper
+    malformed = wrapper(ValueError(error.errors()[0]["msg"]), "__root__")
+    return type(error)([malformed], error.model)
 
 
 def _check_host(host: str) -> str:
@@ -662,14 +736,83 @@ def _check_recipients(addresses: List[str]) -> List[str]:
     return [_check_address(address) for address in addresses]
 
 
-def _check_address(address: str) -> str:
-    """Validate as pydantic's `EmailStr` does, which would need email-validator at import."""
+def _check_address(text: str) -> str:
+    """Validate as pydantic's `EmailStr` does, which would need email-validator at import.
+
+    It spells every domain in Unicode. This leaves one in ASCII that was entered so.
+    """
     import pydantic  # noqa: PLC0415 - paid only where data is validated
 
+    address = None
     try:
-        return pydantic.validate_email(address)[1]
+        address = pydantic.validate_email(text)[1]
     except ImportError as e:
         raise ImportError("addresses need the package email-validator; install it") from e
+    except ValueError:
+        pass
+    # Raised out here and without the reason, which quotes the text: that may be a password.
+    if address is None:
+        raise ValueError("value is not a valid email address")
+    return _ascii_address(address, keep_unicode=not text.rpartition("@")[2].isascii())
+
+
+def _ascii_address(address: str, *, keep_unicode: bool = True) -> str:
+    """Spell an address's domain in ASCII, where that makes the whole ASCII.
+
+    Args:
+        address: The address, which stays as it is where it has no such form.
+        keep_unicode: Whether the domain stays as it is beside a local part beyond ASCII, which
+            needs a relay with SMTPUTF8 (RFC 6531) anyway.
+    """
+    local_part, at, domain = address.rpartition("@")
+    if keep_unicode and not local_part.isascii():
+        return address
+    return f"{local_part}{at}{_ascii_host(domain)}"
+
+
+def _ascii_host(host: str) -> str:
+    """Spell a host in ASCII; one that has no such form stays as it is."""
+    try:
+        return _to_ascii(host)
+    except ValueError:
+        return host
+
+
+def _to_ascii(name: str) -> str:
+    """Spell a host in ASCII and without the dot at its end, as the DNS and TLS take it.
+
+    Python's codec follows IDNA 2003, which leads `straße.example` to another owner's host. The
+    package idna, which email-validator brings, follows IDNA 2008 (RFC 5891), here with the mapping
+    of UTS 46, non-transitional (https://www.unicode.org/reports/tr46/).
+
+    Raises:
+        ValueError: If it can be no host's name, or the standards disagree on it and idna is not
+            installed.
+    """
+    if name.isascii():
+        return _without_dot(name)
+    try:
+        import idna  # noqa: PLC0415 - paid only where a name is international
+    except ImportError:
+        if not _DEVIATING.isdisjoint(name):
+            raise ValueError("the host's letters need the package idna; install it") from None
+        return _without_dot(name.encode("idna").decode("ascii"))
+    mapped = _without_dot(idna.uts46_remap(name, std3_rules=False))
+    # A label of ASCII is left to whoever judges names: some in the field have an underscore.
+    return ".".join(
+        label if label and label.isascii() else idna.alabel(label).decode()
+        for label in mapped.split(".")
+    )
+
+
+def _without_dot(name: str) -> str:
+    return name[:-1] if name.endswith(".") else name
+
+
+_NO_HOST = "the host can be no host's name"
+# The deviation characters of UTS 46 section 2.3, and the capital of the first: IDNA 2003 maps
+# them to other letters, or to none.
+_DEVIATING = frozenset("ßẞς\u200c\u200d")
 
 
 def _address_in(text: str) -> Optional[str]:
@@ -687,6 +830,28 @@ def _spell(value: object, true: str, false: str) -> str:
     return str(value)
 
 
+# What Linux takes of `NAME=value` and its NUL: MAX_ARG_STRLEN of execve(2), 32 pages of 4 KiB or
+# more.
+_LONGEST_VARIABLE = 32 * 4096
+
+
+def _is_passable(name: str, value: str) -> bool:
+    """Tell whether Linux can pass a variable to a process; where not, warn."""
+    reason = ""
+    try:
+        size = len(os.fsencode(f"{name}={value}")) + 1
+    except UnicodeEncodeError:
+        reason = "it cannot be encoded"
+    else:
+        if size > _LONGEST_VARIABLE:
+            reason = f"it takes {size} bytes, and {_LONGEST_VARIABLE} is the limit"
+        if "\0" in value:
+            reason = "it has a NUL"
+    if reason:
+        logger.warning("%s is left out, for Linux cannot pass it: %s", name, reason)
+    return not reason
+
+
 def _uri_host(host: str) -> str:
     """Spell a host for a URI: IPv6 in brackets, its zone by RFC 6874, other names by RFC 3986."""
     import ipaddress  # noqa: PLC0415 - paid only where it is needed
@@ -700,27 +865,300 @@ def _uri_host(host: str) -> str:
     return f"[{address}{'%25' if percent else ''}{urllib.parse.quote(zone, safe='')}]"
 
 
+class _Deadline:
+    """The moment when time is over, for everything or for one answer of the relay."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self.restart()
+
+    def restart(self) -> None:
+        self._end = time.monotonic() + self._seconds
+
+    def left(self) -> float:
+        """Return the seconds that are left, or raise TimeoutError."""
+        left = self._end - time.monotonic()
+        if left <= 0:
+            raise TimeoutError(f"not done within {self._seconds:g} s")
+        return left
+
+
+class _Answers(io.RawIOBase):
+    """Reads from a socket until a deadline, however slowly the bytes come."""
+
+    def __init__(self, sock: socket.socket, deadline: _Deadline) -> None:
+        super().__init__()
+        self._socket = sock
+        self._deadline = deadline
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:  # noqa: ANN401 - any buffer
+        self._socket.settimeout(self._deadline.left())
+        return self._socket.recv_into(buffer)
+
+
+class _Client(_SMTP):
+    """An SMTP client with limits of time, which tells what a relay said before it hung up.
+
+    It is a part of a class, beside `smtplib.SMTP`: importing that is left to who sends.
+    """
+
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        context: Optional[ssl.SSLContext],
+        timeout: float,
+        local_hostname: Optional[str],
+    ) -> None:
+        self._context = context
+        self._deadline = _Deadline(timeout)
+        self._is_ready = False
+        self._is_cut = False
+        # Without a name, smtplib would ask the name servers for it, and they have no limit.
+        super().__init__(host, port, local_hostname="", timeout=timeout)
+        self.local_hostname = local_hostname or _own_name(self._the_socket)
+
+    @property
+    def _the_socket(self) -> socket.socket:
+        import smtplib  # noqa: PLC0415 - paid only where it is needed
+
+        if self.sock is None:
+            raise smtplib.SMTPServerDisconnected("please run connect() first")
+        return self.sock
+
+    def limit_each_answer(self) -> None:
+        """Give each command and each answer the whole of the time from now on."""
+        self._is_ready = True
+
+    def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:  # noqa: ARG002
+        """Connect: `smtplib.SMTP_SSL` has its own of this too."""
+        sock = _connected(host, port, self._deadline)
+        if self._context is None:
+            return sock
+        try:
+            sock.settimeout(self._deadline.left())
+            return self._context.wrap_socket(sock, server_hostname=host)
+        except BaseException:
+            sock.close()
+            raise
+
+    def send(self, s: Any) -> None:  # noqa: ANN401 - bytes or text
+        import smtplib  # noqa: PLC0415 - paid only where it is needed
+
+        sock = self._the_socket
+        if self._is_ready:
+            self._deadline.restart()
+        try:
+            sock.settimeout(self._deadline.left())
+            sock.sendall(s.encode(self.command_encoding) if isinstance(s, str) else s)
+        except _timeouts() as e:
+            self.close()
+            raise smtplib.SMTPServerDisconnected(f"The relay takes nothing: {e}") from None
+        except OSError:
+            # The relay has hung up. Why it did so is read with the answer, if it said it.
+            self._is_cut = True
+
+    def getreply(self) -> Tuple[int, bytes]:
+        import smtplib  # noqa: PLC0415 - paid only where it is needed
+
+        sock = self._the_socket
+        if self._is_ready:
+            self._deadline.restart()
+        if self.file is None:
+            self.file = io.BufferedReader(_Answers(sock, self._deadline))
+        code, lines, goes_on = -1, cast("List[bytes]", []), True
+        while goes_on:
+            line, reason = self._read_line()
+            if not line:
+                self.close()
+                if code < 400:  # noqa: PLR2004 - RFC 5321 section 4.2.1: a refusal
+                    raise smtplib.SMTPServerDisconnected(f"Connection unexpectedly closed{reason}")
+                break
+            if len(line) > _LONGEST_LINE:
+                self.close()
+                raise smtplib.SMTPResponseException(500, b"Line too long.")
+            code = int(line[:3]) if line[:3].isdigit() else -1
+            lines.append(line[4:].strip(b" \t\r\n"))
+            goes_on = code >= 0 and line[3:4] == b"-"
+        if self._is_cut and code < 400:  # noqa: PLR2004 - as above
+            self.close()
+            raise smtplib.SMTPServerDisconnected("Connection unexpectedly closed")
+        if self.sock is not None and not self._is_ready:
+            # What comes next may be the handshake of TLS.
+            with contextlib.suppress(TimeoutError):
+                sock.settimeout(self._deadline.left())
+        return code, b"\n".join(lines)
+
+    def _read_line(self) -> Tuple[bytes, str]:
+        """Return a line of the relay, or none and the reason."""
+        try:
+            return cast("Any", self.file).readline(_LONGEST_LINE + 1), ""
+        except OSError as e:
+            return b"", f": {e}"
+
+    def ehlo_or_helo_if_needed(self) -> None:
+        """Say EHLO, or HELO to a relay that knows no EHLO (RFC 5321 section 3.2)."""
+        import smtplib  # noqa: PLC0415 - paid only where it is needed
+
+        if self.helo_resp is not None or self.ehlo_resp is not None:
+            return
+        code, reply = self.ehlo()
+        if code in {500, 502, 504, 550}:
+            # A relay that hangs up now has said why in its answer to EHLO.
+            with contextlib.suppress(smtplib.SMTPServerDisconnected):
+                code, reply = self.helo()
+        if not 200 <= code <= 299:  # noqa: PLR2004 - RFC 5321 section 4.2.1: consent
+            raise smtplib.SMTPHeloError(code, reply)
+
+
+# As smtplib has it: RFC 5321 section 4.5.3.1.5 has 512, and relays in the field have more.
+_LONGEST_LINE = 8192
+# RFC 5321 section 4.5.3.1.4, with the CRLF.
+_LONGEST_COMMAND = 512
+
+
+@functools.lru_cache(maxsize=None)
+def _client_type() -> Type[_Client]:
+    import smtplib  # noqa: PLC0415 - paid only where it is needed
+
+    return cast("Type[_Client]", type("SMTP", (_Client, smtplib.SMTP), {}))
+
+
+def _timeouts() -> Tuple[Type[OSError], ...]:
+    """Return what a timeout raises; until Python 3.10, a socket's is a class of its own."""
+    import socket  # noqa: PLC0415 - paid only where it is needed
+
+    return (TimeoutError, socket.timeout)
+
+
+def _connected(host: str, port: int, deadline: _Deadline) -> socket.socket:
+    """Connect to the first address that answers; each has its share of the time that is left."""
+    import socket  # noqa: PLC0415 - paid only where it is needed
+
+    error = OSError("the host has no address")
+    addresses = _resolve(host, port, deadline)
+    for number, (family, kind, protocol, _, address) in enumerate(addresses):
+        sock: Optional[socket.socket] = None
+        try:
+            sock = socket.socket(family, kind, protocol)
+            sock.settimeout(deadline.left() / (len(addresses) - number))
+            sock.connect(address)
+        except OSError as e:
+            error = e
+            if sock is not None:
+                sock.close()
+        else:
+            return sock
+    raise error
+
+
+def _resolve(host: str, port: int, deadline: _Deadline) -> List[Tuple[Any, Any, int, str, Any]]:
+    """Look a host's addresses up, in a thread: `socket.getaddrinfo` has no limit of its own."""
+    import queue  # noqa: PLC0415 - paid only where it is needed
+    import socket  # noqa: PLC0415 - as above
+    import threading  # noqa: PLC0415 - as above
+
+    found: queue.Queue[Any] = queue.Queue()
+
+    def look_up() -> None:
+        try:
+            found.put(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
+        except (OSError, ValueError) as e:
+            found.put(e)
+
+    # A daemon is not waited for, neither here nor when Python ends.
+    threading.Thread(target=look_up, daemon=True).start()
+    try:
+        answer = found.get(timeout=deadline.left())
+    except queue.Empty:
+        answer = TimeoutError("the host was not resolved in time")
+    if isinstance(answer, OSError):
+        raise answer
+    if isinstance(answer, ValueError):
+        # Its words quote the name, and that may be a password.
+        raise OSError(_NO_HOST)
+    return answer
+
+
+def _own_name(sock: socket.socket) -> str:
+    """Name this machine as `connect` says, by the address literal of RFC 5321 section 4.1.3."""
+    import socket  # noqa: PLC0415 - paid only where it is needed
+
+    name = socket.gethostname()
+    if _is_full_name(name):
+        return name
+    address = sock.getsockname()[0].partition("%")[0]
+    return f"[IPv6:{address}]" if ":" in address else f"[{address}]"
+
+
+def _is_full_name(name: str) -> bool:
+    """Tell whether others know a machine by its name (RFC 5321 section 4.1.2)."""
+    import re  # noqa: PLC0415 - paid only where it is needed
+
+    labels = name.lower().split(".")
+    of_this_machine = labels[0] == "localhost" or labels[-1] in {"localhost", "localdomain"}
+    label = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
+    return (
+        len(labels) > 1
+        and len(name) <= 253  # noqa: PLR2004 - RFC 1035 section 2.3.4
+        and not of_this_machine
+        and not labels[-1].isdigit()
+        and all(re.fullmatch(label, each) for each in labels)
+    )
+
+
+def _is_ehlo_name(name: str) -> bool:
+    return bool(name) and all("!" <= character <= "~" for character in name)
+
+
 def _authenticate(client: smtplib.SMTP, user: str, password: str) -> None:
     """Attempt AUTH once: `smtplib.SMTP.login` tries each mechanism, and no password but ASCII."""
     import smtplib  # noqa: PLC0415 - paid only where it is needed
 
-    offered = client.esmtp_features.get("auth", "").upper().split()
+    mechanism = _mechanism(client)
     plain = _base64(f"\0{user}\0{password}")
-    if "PLAIN" in offered:
-        code, reply = client.docmd("AUTH", f"PLAIN {plain}")
-        if code == 334:  # noqa: PLR2004 - RFC 4954 section 4: a relay that wants it by itself
-            code, reply = client.docmd(plain)
-    elif "LOGIN" in offered:
-        code, reply = _dialogue(client, "LOGIN", lambda _: user, lambda _: password)
-    elif "CRAM-MD5" in offered:
-        code, reply = _dialogue(client, "CRAM-MD5", functools.partial(_cram, user, password))
+    if mechanism == "PLAIN":
+        code, reply = _auth_plain(client, plain)
+    elif mechanism == "LOGIN":
+        code, reply = _dialogue(client, mechanism, lambda _: user, lambda _: password)
     else:
-        raise smtplib.SMTPNotSupportedError("the relay offers no AUTH with user and password")
+        code, reply = _dialogue(client, mechanism, functools.partial(_cram, user, password))
     if code != 235:  # noqa: PLR2004 - RFC 4954 section 6: authentication succeeded
         # Some relays repeat in their refusal what they were sent.
         for secret in (plain, _base64(password), password):
-            reply = reply.replace(secret.encode(), b"********")
+            reply = reply.replace(_encoded(secret), b"********")
         raise smtplib.SMTPAuthenticationError(code, reply)
+
+
+def _mechanism(client: smtplib.SMTP) -> str:
+    """Choose a mechanism as `connect` says."""
+    import smtplib  # noqa: PLC0415 - paid only where it is needed
+    import ssl  # noqa: PLC0415 - as above
+
+    offered = client.esmtp_features.get("auth", "").upper().split()
+    chosen = next((each for each in ("PLAIN", "LOGIN", "CRAM-MD5") if each in offered), None)
+    if chosen is None:
+        raise smtplib.SMTPNotSupportedError("the relay offers no AUTH with user and password")
+    if chosen != "CRAM-MD5" or _has_md5():
+        return chosen
+    if isinstance(client.sock, ssl.SSLSocket):
+        return "PLAIN"
+    raise smtplib.SMTPNotSupportedError(
+        "the relay offers CRAM-MD5 alone, which this machine's OpenSSL forbids, in the clear; "
+        "have it offer TLS"
+    )
+
+
+def _auth_plain(client: smtplib.SMTP, plain: str) -> Tuple[int, bytes]:
+    """Send the credentials with the command, where it is short enough (RFC 4954 section 4)."""
+    is_short = len(f"AUTH PLAIN {plain}\r\n") <= _LONGEST_COMMAND
+    code, reply = client.docmd("AUTH", f"PLAIN {plain}" if is_short else "PLAIN")
+    if code == 334:  # noqa: PLR2004 - RFC 4954 section 4: the challenge, and here it is empty
+        return client.docmd(plain)
+    return code, reply
 
 
 def _dialogue(
@@ -734,6 +1172,17 @@ def _dialogue(
     return code, reply
 
 
+def _has_md5() -> bool:
+    """Tell whether OpenSSL lets HMAC-MD5 be used, which it does not with FIPS."""
+    import hmac  # noqa: PLC0415 - paid only where it is needed
+
+    try:
+        hmac.new(b"", b"", "md5")
+    except ValueError:
+        return False
+    return True
+
+
 def _cram(user: str, password: str, challenge: str) -> str:
     """Answer a challenge as RFC 2195 section 2 says."""
     import base64  # noqa: PLC0415 - paid only where it is needed
@@ -744,14 +1193,19 @@ def _cram(user: str, password: str, challenge: str) -> str:
         asked = base64.b64decode(challenge)
     except ValueError:
         raise smtplib.SMTPException("the relay's challenge for CRAM-MD5 is not base64") from None
-    digest = hmac.new(password.encode(), asked, "md5")
+    digest = hmac.new(_encoded(password), asked, "md5")
     return f"{user} {digest.hexdigest()}"
 
 
 def _base64(text: str) -> str:
     import base64  # noqa: PLC0415 - paid only where it is needed
 
-    return base64.b64encode(text.encode()).decode()
+    return base64.b64encode(_encoded(text)).decode()
+
+
+def _encoded(text: str) -> bytes:
+    # JSON, which secrets come in, may have half a pair of surrogates.
+    return text.encode(errors="surrogatepass")
 
 
 # What pydantic reads as true.
@@ -799,12 +1253,12 @@ class SmtpDataAvailableEvent(ops.RelationEvent):
     @property
     def auth_type(self) -> AuthType:
         """How to authenticate."""
-        return AuthType(self._data["auth_type"])
+        return _member(AuthType, self._data["auth_type"])
 
     @property
     def transport_security(self) -> TransportSecurity:
         """How to protect the connection."""
-        return TransportSecurity(self._data["transport_security"])
+        return _member(TransportSecurity, self._data["transport_security"])
 
     @property
     def domain(self) -> Optional[str]:
@@ -819,12 +1273,13 @@ class SmtpDataAvailableEvent(ops.RelationEvent):
     @property
     def smtp_sender(self) -> Optional[str]:
         """Address that notifications come from."""
-        return self._data.get("smtp_sender")
+        address = self._data.get("smtp_sender")
+        return address and _ascii_address(address)
 
     @property
     def recipients(self) -> List[str]:
         """Addresses for notifications."""
-        return parse_recipients(self._data.get("recipients"))
+        return [_ascii_address(each) for each in parse_recipients(self._data.get("recipients"))]
 
     @property
     def tls_ca_chain(self) -> Optional[str]:
@@ -921,7 +1376,8 @@ class SmtpRequires(ops.Object):
 
     `smtp_data_available` comes after each relation-changed with valid data, and after a
     secret-changed for the relation's secret. What could not be read then is read again at
-    update-status, config-changed, secret-changed and leader-elected. A newer revision of the
+    update-status, config-changed, secret-changed and leader-elected, and announced once it can be
+    read, though it be the same as before. A newer revision of the
     secret is noticed at update-status too, because Juju does not tell of each across models.
     What an older revision of this library announced is taken note of at upgrade-charm.
     `smtp_data_removed` comes once, after the relation is broken or its data withdrawn. For this
@@ -945,8 +1401,9 @@ class SmtpRequires(ops.Object):
         super().__init__(charm, relation_name)
         self.charm = charm
         self.relation_name = relation_name
-        self._broken: Set[int] = set()
+        # Both are set while an event of ours is handled, and never longer.
         self._announced_password: Tuple[str, str] = ("", "")
+        self._announced_broken: Optional[int] = None
         relation = charm.on[relation_name]
         self.framework.observe(relation.relation_changed, self._on_relation_changed)
         self.framework.observe(relation.relation_broken, self._on_relation_broken)
@@ -1023,19 +1480,19 @@ class SmtpRequires(ops.Object):
         return sorted(filter(self._is_active, relations), key=lambda relation: relation.id)
 
     def _is_active(self, relation: ops.Relation) -> bool:
-        """Tell whether a relation's data counts: in relation-broken it can be read, and is void.
-
-        `ops.Relation.active` came with ops 2.10.
-        """
-        return getattr(relation, "active", True) and relation.id not in self._broken
+        """Tell whether a relation's data counts: in relation-broken it is there, and void."""
+        broken = (self._announced_broken, _broken_in_this_hook())
+        return getattr(relation, "active", True) and relation.id not in broken
 
     def _read(self, relation: ops.Relation) -> SmtpReading:
+        data = None
         try:
-            data = self.get_relation_data_from_relation(relation)
+            if self._databag(relation):
+                data = self.get_relation_data_from_relation(relation)
         except SecretError as e:
             message = f"no SMTP data from relation {relation.id} yet: {e}"
             return SmtpReading(SmtpState.WAITING_FOR_SECRET, relation, message=message)
-        except (ImportError, ValueError, ops.ModelError) as e:
+        except Exception as e:  # noqa: BLE001 - tests put in the reader's place what raises anything
             return _invalid(relation, e)
         if data is None:
             message = f"no SMTP data from relation {relation.id} yet: nothing is published"
@@ -1049,26 +1506,49 @@ class SmtpRequires(ops.Object):
         known_id, password = self._announced_password
         if known_id == password_id:
             return password
+        content: Mapping[str, str] = {}
+        error: Optional[Exception] = None
         try:
-            secret = self.model.get_secret(id=password_id)
-            return secret.get_content(refresh=True)["password"]
+            content = self._read_secret(password_id)
         except (ops.ModelError, OSError) as e:
             # Juju 2.9 gives no hook a command to read secrets with, which is an OSError.
-            raise SecretError(f"cannot read the secret {_shown(password_id)}") from e
+            error = e
+        if error is not None:
+            # Raised out here, for Juju's words may quote what stands in the place of the ID.
+            cause = error if _is_secret_id(password_id) else None
+            raise SecretError(f"cannot read the secret {_shown(password_id)}") from cause
+        try:
+            return content["password"]
         except KeyError:
             raise SecretError(f"the secret {_shown(password_id)} has no key 'password'") from None
+
+    def _read_secret(self, password_id: str) -> Mapping[str, str]:
+        try:
+            secret = self.model.get_secret(id=password_id)
+        except ops.ModelError:
+            # ops reads the tracked revision first, which may be gone, and the newest there.
+            content = _newest_revision(password_id)
+            if content is None:
+                raise
+            return content
+        return secret.get_content(refresh=True)
 
     def _on_relation_changed(self, event: ops.RelationChangedEvent) -> None:
         self._look(event.relation, event.unit, told=True)
 
     def _on_relation_broken(self, event: ops.RelationBrokenEvent) -> None:
-        self._broken.add(event.relation.id)
         self._pending().discard(event.relation.id)
-        if self._announced().pop(event.relation.id, None) != _WITHDRAWN:
+        if self._announced().pop(event.relation.id, None) == _WITHDRAWN:
+            return
+        self._announced_broken = event.relation.id
+        try:
             self._emit_removed(event.relation)
+        finally:
+            self._announced_broken = None
 
     def _on_secret_changed(self, event: ops.SecretChangedEvent) -> None:
-        changed = event.secret.id or ""
+        # Where Juju names an ID alone, ops puts our own model before it, and it may be another's.
+        changed = os.environ.get("JUJU_SECRET_ID") or event.secret.id or ""
         for relation in self._relations():
             password_id = self._databag(relation).get("password_id", "")
             told = self._secret_uri_equal(changed, password_id)
@@ -1101,42 +1581,47 @@ class SmtpRequires(ops.Object):
             unit: The remote unit that the event names.
             told: Whether Juju told of a change, which is always announced and warned of.
         """
-        reading = self._read(relation)
         was_pending = relation.id in self._pending()
-        is_pending = reading.state in {SmtpState.INVALID, SmtpState.WAITING_FOR_SECRET}
-        if is_pending != was_pending:
-            (self._pending().add if is_pending else self._pending().discard)(relation.id)
-        if reading.data is not None:
-            self._announce(relation, reading.data, unit, told=told, was_pending=was_pending)
-        elif reading.state == SmtpState.WAITING_FOR_PROVIDER:
+        reading = self._read(relation)
+        if reading.state in _UNREADABLE:
+            if told or not was_pending:
+                logger.warning("%s", reading.message)
+            if not was_pending:
+                self._pending().add(relation.id)
+            return
+        if was_pending:
+            self._pending().discard(relation.id)
+        if reading.state == SmtpState.WAITING_FOR_PROVIDER:
             self._withdraw(relation)
-        elif told or (is_pending and not was_pending):
-            logger.warning("%s", reading.message)
+        else:
+            # A mock in the reader's place may return anything.
+            password = getattr(reading.data, "password", None)
+            password = password if isinstance(password, str) else ""
+            self._announce(relation, password, unit, always=told or was_pending)
 
     def _announce(
-        self,
-        relation: ops.Relation,
-        data: SmtpRelationData,
-        unit: Optional[ops.Unit],
-        *,
-        told: bool,
-        was_pending: bool,
+        self, relation: ops.Relation, password: str, unit: Optional[ops.Unit], *, always: bool
     ) -> None:
+        databag = self._databag(relation)
         last = self._announced().get(relation.id)
-        is_new = last is None or not _is_digest_of(data, last)
+        is_new = last is None or not _is_digest_of(databag, password, last)
         if is_new:
-            self._announced()[relation.id] = _digest(data, os.urandom(16).hex())
+            self._announced()[relation.id] = _digest(databag, password, os.urandom(16).hex())
         # A relation without a digest was announced by an older revision of this library.
-        if told or (is_new and (was_pending or last is not None)):
-            _warn_if_insecure(data.auth_type, data.transport_security)
-            self._emit_available(relation, data, unit)
+        if always or (is_new and last is not None):
+            _warn_if_insecure(databag.get("auth_type"), databag.get("transport_security"))
+            self._emit_available(relation, databag.get("password_id"), password, unit)
 
     def _emit_available(
-        self, relation: ops.Relation, data: SmtpRelationData, unit: Optional[ops.Unit]
+        self,
+        relation: ops.Relation,
+        password_id: Optional[str],
+        password: str,
+        unit: Optional[ops.Unit],
     ) -> None:
         # What was read for the event is not asked of Juju again while it is handled.
-        if data.password_id and data.password:
-            self._announced_password = (data.password_id, data.password)
+        if password_id and password:
+            self._announced_password = (password_id, password)
         try:
             self.on.smtp_data_available.emit(relation, app=relation.app, unit=unit)
         finally:
@@ -1174,20 +1659,47 @@ class SmtpRequires(ops.Object):
         return bool(left_id) and left_id == right_id
 
 
+_UNREADABLE = frozenset({SmtpState.INVALID, SmtpState.WAITING_FOR_SECRET})
 # What stands in the place of a digest once the removal of a relation's data was announced.
 _WITHDRAWN = ""
 
 
-def _digest(data: SmtpRelationData, salt: str) -> str:
+def _digest(databag: Mapping[str, str], password: str, salt: str) -> str:
     """Digest a relay with its password, so that a change is known and the password is not."""
     import hashlib  # noqa: PLC0415 - paid only where it is needed
 
-    content = json.dumps([salt, dict(data)], sort_keys=True)
+    content = json.dumps([salt, databag, password], sort_keys=True, default=str)
     return f"{salt}:{hashlib.sha256(content.encode()).hexdigest()}"
 
 
-def _is_digest_of(data: SmtpRelationData, digest: str) -> bool:
-    return _digest(data, digest.partition(":")[0]) == digest
+def _is_digest_of(databag: Mapping[str, str], password: str, digest: str) -> bool:
+    return _digest(databag, password, digest.partition(":")[0]) == digest
+
+
+def _broken_in_this_hook() -> Optional[int]:
+    """Return the relation whose relation-broken runs: `ops.Relation.active` came with ops 2.10."""
+    if not os.environ.get("JUJU_DISPATCH_PATH", "").endswith("-relation-broken"):
+        return None
+    relation_id = os.environ.get("JUJU_RELATION_ID", "").rpartition(":")[2]
+    return int(relation_id) if relation_id.isdigit() else None
+
+
+def _newest_revision(secret_id: str) -> Optional[Mapping[str, str]]:
+    """Read a secret's newest revision and track it, by the hook command that ops has no call for.
+
+    Returns:
+        The content, or None where Juju refuses, or what is not an ID would go to a command line.
+    """
+    import subprocess  # noqa: PLC0415 - paid only where it is needed
+
+    if not _is_secret_id(secret_id):
+        return None
+    command = ["secret-get", secret_id, "--refresh", "--format=json"]
+    try:
+        found = subprocess.run(command, capture_output=True, check=True)
+        return json.loads(found.stdout)
+    except (OSError, subprocess.SubprocessError, TypeError, ValueError):
+        return None
 
 
 def _split_secret_uri(uri: str) -> Tuple[str, str]:
@@ -1198,22 +1710,27 @@ def _split_secret_uri(uri: str) -> Tuple[str, str]:
 
 def _shown(password_id: str) -> str:
     """Return what may be shown of it: a provider may have put the password itself there."""
+    return password_id if _is_secret_id(password_id) else "behind password_id"
+
+
+def _is_secret_id(text: str) -> bool:
     import re  # noqa: PLC0415 - paid only where it is needed
 
-    uri = r"(secret:)?(//)?([0-9a-f-]{36}/)?[0-9a-v]{20}"
-    return password_id if re.fullmatch(uri, password_id) else "behind password_id"
+    return bool(re.fullmatch(r"(secret:)?(//)?([0-9a-f-]{36}/)?[0-9a-v]{20}", text))
 
 
 def _invalid(relation: ops.Relation, error: Exception) -> SmtpReading:
     """Name the fields that were refused, without their values."""
     errors: List[Dict[str, Any]] = getattr(error, "errors", list)()
     fields = tuple(sorted({str(e["loc"][0]) for e in errors if e["loc"]}))
-    reason = ", ".join(fields) if fields else str(error)
+    ours = (ImportError, ops.ModelError)
+    reason = str(error) if isinstance(error, ours) else type(error).__name__
+    reason = ", ".join(fields) or reason
     message = f"invalid SMTP data in relation {relation.id}: {reason}"
     return SmtpReading(SmtpState.INVALID, relation, invalid_fields=fields, message=message)
 
 
-def _warn_if_insecure(auth_type: str, transport_security: str) -> None:
+def _warn_if_insecure(auth_type: Optional[str], transport_security: Optional[str]) -> None:
     if auth_type == AuthType.NONE:
         logger.warning('Insecure setting: auth_type has a value "none"')
     if transport_security == TransportSecurity.NONE:
