@@ -12,8 +12,8 @@ CHARMS := build/localjuju/smtp-integrator.charm build/localjuju/smtp-sink.charm 
 	build/localjuju/smtp-requirer.charm
 PACK := $(BIN)/python -m localjuju.pack --cache build/venvs
 
-.PHONY: help demo test unit integration lint format docs bench charm charms relay-check requirements \
-	clean
+.PHONY: help demo test unit integration lint format docs bench charm charms packages relay-check \
+	requirements clean
 .DELETE_ON_ERROR:
 
 help:
@@ -27,6 +27,7 @@ help:
 	@echo 'make bench         measure what a hook costs, for docs/reference/hook-cost.md'
 	@echo 'make charms        pack the charms without charmcraft, for localjuju'
 	@echo 'make relay-check   build build/relay-check.pyz, which checks a relay from any machine'
+	@echo 'make packages      build the packages for PyPI into build/packages'
 	@echo 'make charm         pack the charms with charmcraft'
 	@echo 'make requirements  lock the dependencies anew, and export them'
 	@echo 'make clean         remove all that the other targets made'
@@ -101,6 +102,12 @@ charm: $(REQUIRER)/$(LIBRARY)
 	for project in . $(SINK) $(REQUIRER); do \
 		charmcraft pack --project-dir $$project --output build/charmcraft || { \
 			echo 'charmcraft needs LXD (snap install lxd), or the Ubuntu of a base' >&2; exit 1; }; \
+	done
+
+packages: .venv/synced
+	@rm -rf build/packages
+	@for package in packages/*; do \
+		(cd $$package && $(CURDIR)/$(BIN)/python -m hatchling build -d $(CURDIR)/build/packages) || exit; \
 	done
 
 requirements: .venv/synced
