@@ -12,13 +12,14 @@ CHARMS := build/localjuju/smtp-integrator.charm build/localjuju/smtp-sink.charm 
 	build/localjuju/smtp-requirer.charm
 PACK := $(BIN)/python -m localjuju.pack --cache build/venvs
 
-.PHONY: help demo test unit integration lint format docs bench charm charms packages relay-check \
-	requirements clean
+.PHONY: help demo test test-releases unit integration lint format docs bench charm charms packages \
+	relay-check requirements clean
 .DELETE_ON_ERROR:
 
 help:
 	@echo 'make demo          deploy the charm on localjuju and watch a message arrive'
 	@echo 'make test          run all tests that need no cloud'
+	@echo 'make test-releases run the integration tests on each release of Juju, all of them'
 	@echo 'make unit          run the unit tests'
 	@echo 'make integration   run the integration tests on localjuju'
 	@echo 'make lint          check code, prose and types'
@@ -35,8 +36,14 @@ help:
 demo: $(CHARMS)
 	@$(BIN)/python docs/demo.py
 
+# On the default release, and what touches a difference on the other one too.
 test: $(CHARMS)
 	$(BIN)/pytest -n auto
+	$(BIN)/pytest -n auto -m releases --juju-release=3.6 tests/integration
+
+test-releases: $(CHARMS)
+	$(BIN)/pytest -n auto
+	$(BIN)/pytest -n auto --juju-release=3.6 tests/integration
 
 unit: .venv/synced
 	$(BIN)/pytest tests/unit

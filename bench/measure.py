@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from bench import on_localjuju
 from bench.hooks import Event, HookError, Prepared, Run, Unit
 from bench.surroundings import APPLICATION, Relation, Secret, Surroundings
-from localjuju import charm, pack
+from localjuju import charm, pack, releases
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -210,7 +210,7 @@ def _check(case: Case, where: Surroundings) -> None:
 
 def place(source: pathlib.Path, folder: pathlib.Path) -> Unit:
     """Take a charm folder or a packed charm and make a unit of it."""
-    return Unit(charm.load(source, folder / "store"), folder / "unit")
+    return Unit(charm.load(source, folder / "store", releases.chosen()), folder / "unit")
 
 
 def place_requirer(beside: Unit, folder: pathlib.Path) -> Unit:
@@ -223,7 +223,7 @@ def place_requirer(beside: Unit, folder: pathlib.Path) -> Unit:
 
 def place_bare(beside: Unit, source: pathlib.Path, folder: pathlib.Path) -> Unit:
     """Make a unit of the bare charm, with the declarations of the charm that it stands beside."""
-    bare = charm.load(source, folder / "store")
+    bare = charm.load(source, folder / "store", releases.chosen())
     for name in ("config.yaml", "metadata.yaml"):
         declaration = beside.declared.path / name
         if declaration.exists():

@@ -1,12 +1,13 @@
 """The parameters of an action, against the JSON schema that the charm declares.
 
-Juju's Go library and this one word a problem differently, for example
-``validation failed: (root) : 'file' is a required property``.
+A problem is told in the words of Juju's Go library, where they are known, for example
+``validation failed: (root) : "file" property is missing and required, given {}``.
 """
 
 from __future__ import annotations
 
 import copy
+import json
 from typing import TYPE_CHECKING, Any, cast
 
 import jsonschema
@@ -48,13 +49,33 @@ def complete(action: Mapping[str, Any], params: dict[str, Any]) -> dict[str, Any
     schema = schema_of(action)
     checker = jsonschema.Draft4Validator.FORMAT_CHECKER
     validator: Any = jsonschema.Draft4Validator(schema, format_checker=checker)
-    if problems := [_worded(error) for error in validator.iter_errors(params)]:
-        raise errors.JujuError("validation failed: " + " | ".join(sorted(problems)))
+    problems = [one for error in validator.iter_errors(params) for one in _worded(error)]
+    if problems:
+        raise errors.JujuError("validation failed: " + " | ".join(sorted(set(problems))))
     return cast("dict[str, Any]", _with_defaults(schema, copy.deepcopy(params)))
 
 
-def _worded(error: jsonschema.ValidationError) -> str:
-    return f"(root){error.json_path.removeprefix('$')} : {error.message}"
+def _worded(error: jsonschema.ValidationError) -> list[str]:
+    """A problem in Juju's words, or in those of jsonschema where Juju's are not known."""
+    expected, value = cast("Any", error.validator_value), cast("Any", error.instance)
+    given = json.dumps(value, separators=(",", ":"), sort_keys=True)
+    if error.validator == "required":
+        absent = [name for name in expected if name not in value]
+        told = [f'"{name}" property is missing and required, given {given}' for name in absent]
+    elif error.validator == "additionalProperties" and expected is False:
+        known = cast("dict[str, Any]", error.schema).get("properties", {})
+        told = [
+            f'additional property "{name}" is not allowed, given {given}'
+            for name in value
+            if name not in known
+        ]
+    elif error.validator == "type" and isinstance(expected, str):
+        told = [f"must be of type {expected}, given {given}"]
+    elif error.validator == "minimum":
+        told = [f'must be greater than {expected}, given "{given}"']
+    else:
+        told = [error.message]
+    return [f"(root){error.json_path.removeprefix('$')} : {one}" for one in told]
 
 
 def _with_defaults(schema: dict[str, Any], value: object) -> object:

@@ -76,7 +76,7 @@ class Agent(threading.Thread):
         where = self._where
         with where.lock:
             while where.life != model.DEAD:
-                life.settle(where)
+                life.settle(where, quiet=True)
                 for unit in self._in_turn():
                     if operation := uniter.next_operation(where, unit):
                         self._steps += 1

@@ -5,16 +5,20 @@ from __future__ import annotations
 import dataclasses
 import os
 import pathlib
+import platform
 import re
 import shutil
 import stat
 import zipfile
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jsonschema
 import yaml
 
 from localjuju import action_params, errors
+
+if TYPE_CHECKING:
+    from localjuju.releases import Release
 
 Value = bool | int | float | str
 """A value of a charm's configuration."""
@@ -111,7 +115,7 @@ class Charm:
         storage: its storage by name.
         resources: the names of its resources.
         extra_bindings: the names of its bindings beside the endpoints.
-        base: the system and channel that it is for.
+        base: the first base of its manifest: a system and its channel.
         revision: the number that the model gives each upload of a local charm.
     """
 
@@ -133,15 +137,16 @@ class Charm:
         return f"local:{self.name}-{self.revision}"
 
 
-def load(source: pathlib.Path, folder: pathlib.Path) -> Charm:
+def load(source: pathlib.Path, folder: pathlib.Path, release: Release) -> Charm:
     """Take a packed charm or a charm folder into the model's store and read it.
 
     Args:
         source: a ``.charm`` file, or a folder.
         folder: where the charm's files are kept; it must not exist.
+        release: the release of Juju that takes it.
 
     Raises:
-        errors.JujuError: if there is no charm, or not a valid one.
+        errors.JujuError: if there is no charm, or not a valid one, or one without bases.
     """
     if source.is_dir():
         shutil.copytree(source, folder, symlinks=True, ignore=_ignored, copy_function=shutil.copy)
@@ -152,7 +157,7 @@ def load(source: pathlib.Path, folder: pathlib.Path) -> Charm:
     else:
         raise errors.JujuError(f'no charm was found at "{source}"')
     try:
-        return _read(source, folder)
+        return _read(source, folder, release)
     except errors.JujuError:
         shutil.rmtree(folder)
         raise
@@ -175,7 +180,7 @@ def install(charm: Charm, target: pathlib.Path, old: Charm | None = None) -> Non
 
 
 def split_project(project: pathlib.Path, settings: dict[str, Any]) -> dict[str, str]:
-    """The files that charmcraft splits out of ``charmcraft.yaml``, where the project has none.
+    """The files that charmcraft makes of ``charmcraft.yaml``, where the project has none.
 
     Args:
         project: the charm project's folder.
@@ -187,9 +192,11 @@ def split_project(project: pathlib.Path, settings: dict[str, Any]) -> dict[str, 
     metadata = {key: settings[key] for key in _METADATA if key in settings}
     if "title" in settings:
         metadata["display-name"] = settings["title"]
-    split = {
+    bases = _bases(settings)
+    split: dict[str, Any] = {
         "actions.yaml": settings.get("actions"),
         "config.yaml": settings.get("config"),
+        "manifest.yaml": {"analysis": {"attributes": []}, "bases": bases} if bases else None,
         "metadata.yaml": metadata,
     }
     return {
@@ -197,6 +204,18 @@ def split_project(project: pathlib.Path, settings: dict[str, Any]) -> dict[str, 
         for name, content in split.items()
         if content and not (project / name).exists()
     }
+
+
+def _bases(settings: dict[str, Any]) -> list[dict[str, Any]]:
+    """The bases that the platforms name, ``ubuntu@24.04:amd64`` each."""
+    platforms: dict[str, Any] = settings.get("platforms") or {}
+    names = sorted({key.partition(":")[0] for key in platforms})
+    machine = {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
+    return [
+        {"name": name, "channel": channel, "architectures": [machine]}
+        for name, at, channel in (one.partition("@") for one in names)
+        if at
+    ]
 
 
 def parse_option(option: Option, text: str) -> Value:
@@ -234,7 +253,9 @@ def check_option(option: Option, value: object) -> Value:
     if option.type == "secret" and isinstance(value, str):
         if not value or _SECRET.fullmatch(value):
             return value
-        raise _wrong(option, "a value that is no secret URI")
+        raise errors.JujuError(
+            f'invalid secret URI for option "{option.name}": secret URI "{value}" not valid'
+        )
     raise _wrong(option, f'"{value}"')
 
 
@@ -279,12 +300,15 @@ def _extract(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, folder: pathlib.P
         pathlib.Path(path).chmod(stat.S_IMODE(mode))
 
 
-def _read(source: pathlib.Path, folder: pathlib.Path) -> Charm:
+def _read(source: pathlib.Path, folder: pathlib.Path, release: Release) -> Charm:
     metadata = _yaml(folder / "metadata.yaml")
     if "name" not in metadata:
         raise errors.JujuError(f'invalid charm "{source}": no metadata with a name')
     if not (folder / "dispatch").is_file() and not (folder / "hooks").is_dir():
         raise errors.JujuError(f'invalid charm "{source}": has no hooks nor dispatch file')
+    bases: list[dict[str, Any]] = _yaml(folder / "manifest.yaml").get("bases") or []
+    if not bases:
+        raise errors.JujuError(release.words.bases_missing)
     actions = _yaml(folder / "actions.yaml")
     options = _mapping(_yaml(folder / "config.yaml"), "options")
     return Charm(
@@ -299,7 +323,7 @@ def _read(source: pathlib.Path, folder: pathlib.Path) -> Charm:
         },
         resources=frozenset(_mapping(metadata, "resources")),
         extra_bindings=frozenset(_mapping(metadata, "extra-bindings")),
-        base=_base(_yaml(folder / "manifest.yaml")),
+        base=(str(bases[0]["name"]), str(bases[0]["channel"])),
     )
 
 
@@ -353,9 +377,3 @@ def _storage(name: str, spec: dict[str, Any]) -> Storage:
     """Read a storage; ``multiple.range`` begins with the least number of instances."""
     least = re.match(r"\d+", str(_mapping(spec, "multiple").get("range", "1")))
     return Storage(name, spec.get("type", "filesystem"), int(least[0]) if least else 1)
-
-
-def _base(manifest: dict[str, Any]) -> tuple[str, str]:
-    """The first base of the manifest that charmcraft writes."""
-    bases: list[dict[str, Any]] = manifest.get("bases") or []
-    return (str(bases[0]["name"]), str(bases[0]["channel"])) if bases else ("ubuntu", "24.04")

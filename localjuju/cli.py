@@ -21,7 +21,7 @@ def main() -> int:
     if words[:1] in (["version"], ["--version"]):
         return _version(words[1:])
     folder = data_folder()
-    connection = _connect(folder)
+    connection = connect(folder)
     if connection is None and words[:1] and words[0] in _STARTERS:
         connection = _start(folder)
     if connection is None:
@@ -37,9 +37,13 @@ def data_folder() -> str:
 
 
 def _version(words: list[str]) -> int:
-    from localjuju import releases  # noqa: PLC0415 - needed once
+    from localjuju import errors, releases  # noqa: PLC0415 - needed once
 
-    version = f"{releases.chosen().version}-genericlinux-amd64"
+    try:
+        version = f"{releases.chosen().version}-genericlinux-amd64"
+    except errors.JujuError as error:
+        sys.stderr.write(f"ERROR {error}\n")
+        return 1
     if "json" in words or "--format=json" in words:
         sys.stdout.write(f'{{"version":"{version}"}}\n')
     else:
@@ -59,7 +63,8 @@ def _absent(words: list[str]) -> int:
     return 1
 
 
-def _connect(folder: str) -> socket.socket | None:
+def connect(folder: str) -> socket.socket | None:
+    """Connect to the controller of a directory, if there is one."""
     connection = socket.socket(socket.AF_UNIX)
     try:
         with open(f"{folder}/.controller/socket") as pointer:  # noqa: PTH123 - pathlib is slow
@@ -80,7 +85,7 @@ def _start(folder: str) -> socket.socket | None:
     os.makedirs(own, mode=0o700, exist_ok=True)  # noqa: PTH103
     with open(f"{own}/start", "w") as turn:  # noqa: PTH123
         fcntl.flock(turn, fcntl.LOCK_EX)
-        if connection := _connect(folder):
+        if connection := connect(folder):
             return connection
         readable, writable = os.pipe()
         package = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))  # noqa: PTH100, PTH120
@@ -100,7 +105,7 @@ def _start(folder: str) -> socket.socket | None:
             if not begun:
                 log.seek(0)
                 _explain(log.read())
-    return _connect(folder)
+    return connect(folder)
 
 
 def _explain(text: str) -> None:
@@ -115,15 +120,27 @@ def _explain(text: str) -> None:
 def _ask(connection: socket.socket, words: list[str]) -> int:
     own = words[: words.index("--")] if "--" in words else words
     stdin = sys.stdin.buffer.read() if "-" in own or "--file=-" in own else b""
-    default_model = os.environ.get("JUJU_MODEL", "")
-    fields = [b"", os.fsencode(os.getcwd()), stdin, default_model.encode()]  # noqa: PTH109
     try:
-        wire.send(connection, fields + [os.fsencode(word) for word in words])
-        code, stdout, stderr = wire.receive(connection)
-        connection.recv(1)
+        code, stdout, stderr = ask(connection, words, stdin)
     except (EOFError, OSError):
         sys.stderr.write("ERROR the controller ended before it answered\n")
         return 1
     sys.stdout.buffer.write(stdout)
     sys.stderr.buffer.write(stderr)
-    return int(code)
+    return code
+
+
+def ask(
+    connection: socket.socket, words: list[str], stdin: bytes = b""
+) -> tuple[int, bytes, bytes]:
+    """Have a connected controller run a command line; give exit code, output, error output.
+
+    Raises:
+        EOFError, OSError: if the controller ends before it has answered.
+    """
+    default_model = os.environ.get("JUJU_MODEL", "")
+    fields = [b"", os.fsencode(os.getcwd()), stdin, default_model.encode()]  # noqa: PTH109
+    wire.send(connection, fields + [os.fsencode(word) for word in words])
+    code, stdout, stderr = wire.receive(connection)
+    connection.recv(1)
+    return int(code), stdout, stderr

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 from localjuju import errors, life, model, secret_store, uniter
 
 if TYPE_CHECKING:
+    import datetime as dt
+
     from localjuju.charm import Value
     from localjuju.model import Hook, Model, Relation, Secret, Task, Unit
 
@@ -34,7 +36,7 @@ class SecretChange:
     label: str | None = None
     description: str | None = None
     rotate: str | None = None
-    expire: str | None = None
+    expires: dt.datetime | None = None
     track: bool = False
 
 
@@ -73,6 +75,7 @@ class Changes:
     ports: set[str] | None = None
     state: dict[str, str] | None = None
     storage: list[str] = dataclasses.field(default_factory=list[str])
+    refused: str = ""
 
 
 @dataclasses.dataclass
@@ -110,7 +113,7 @@ class Context:
 
     def __post_init__(self) -> None:
         application = self.where.application_of(self.unit)
-        self.begun = uniter.Begun(application.config(), application.trusted)
+        self.begun = uniter.Begun.now(application)
         self.id = f"{self.unit.name}-{self.hook.name or 'run-commands'}-{secrets.token_hex(10)}"
 
     @property
@@ -136,27 +139,27 @@ class Context:
         return self.hook.name
 
     def relations(self) -> list[Relation]:
-        """The relations that the unit takes part in."""
+        """The relations that the unit takes part in, up to the end of its relation-broken."""
         mine = self.where.relations_of(self.unit.application)
-        return [one for one in mine if one.id in self.unit.local.relations]
+        local = self.unit.local.relations
+        return [one for one in mine if one.id in local and not local[one.id].broken]
 
-    def relation(self, text: str, option: str = "-r") -> Relation:
+    def relation(self, text: str) -> Relation:
         """The relation that the text names, ``ID`` or ``ENDPOINT:ID``; none: the hook's own.
+
+        The ID alone counts, as in Juju.
 
         Raises:
             errors.JujuError: if there is no such relation.
         """
         if not text and self.hook.relation_id is None:
             raise errors.JujuError("no relation id specified", errors.USAGE)
-        endpoint, _, number = text.rpartition(":")
-        wanted = number or str(self.hook.relation_id)
+        wanted = text.rpartition(":")[2] if text else str(self.hook.relation_id)
         for one in self.relations():
-            end = one.end(self.unit.application)
-            if str(one.id) == wanted and end and endpoint in ("", end.endpoint.name):
+            if str(one.id) == wanted:
                 return one
-        raise errors.JujuError(
-            f'invalid value "{text}" for option {option}: relation not found', errors.USAGE
-        )
+        problem = "relation not found" if wanted.isdigit() else "invalid relation id"
+        raise errors.JujuError(f'invalid value "{text}" for option -r: {problem}', errors.USAGE)
 
     def members(self, relation: Relation) -> list[str]:
         """The remote units that the hook sees: those told to the unit so far, and the current.
@@ -186,10 +189,12 @@ class Context:
         """A remote databag, as it was when the hook first read it."""
         bag = relation.units.get(name) if "/" in name else relation.applications.get(name)
         if bag is None:
-            raise errors.JujuError(
-                f'cannot read settings for unit "{name}" in relation "{relation.key}": '
-                f'unit "{name}": settings not found'
-            )
+            words = self.where.release.words
+            app = name.partition("/")[0]
+            unknown = words.databag_unit_unknown
+            if app not in relation.applications:
+                unknown = words.databag_application_unknown
+            raise errors.JujuError(unknown.format(unit=name, app=app, key=relation.key))
         return self._cache.setdefault((relation.id, name), dict(bag.values))
 
     def secret_label(self, secret: Secret) -> str:
@@ -203,12 +208,26 @@ class Context:
         Raises:
             errors.JujuError: if there is none.
         """
+        return self.known_secret(uri) or secret_store.find(self.where, uri)
+
+    def known_secret(self, uri: str) -> Secret | None:
+        """The same, or None if there is none."""
         secret_id = secret_store.parse_uri(uri)
-        return self.changes.created.get(secret_id) or secret_store.find(self.where, secret_id)
+        return self.changes.created.get(secret_id) or self.where.secrets.get(secret_id)
+
+    def refuse(self, problem: str) -> None:
+        """Let the hook fail when it is committed; the first problem is told."""
+        self.changes.refused = self.changes.refused or problem
 
     def commit(self) -> None:
-        """Apply what the hook asked for, all of it."""
+        """Apply what the hook asked for, all of it or nothing.
+
+        Raises:
+            errors.CommitError: if something of it is refused now.
+        """
         changes = self.changes
+        if changes.refused:
+            raise errors.CommitError(changes.refused)
         for relation_id, values in changes.units.items():
             if relation := self.where.relations.get(relation_id):
                 relation.units[self.unit.name].update(values)
@@ -223,10 +242,11 @@ class Context:
             life.add_storage(self.where, self.unit, self.application.charm.storage[name])
 
     def _commit_application(self, relation_id: int, values: dict[str, str]) -> None:
-        """Write the application's databag; a leader is not told of its own writing to peers."""
+        """Write the application's databag; in Juju 3.6 a leader does not hear itself."""
         if relation := self.where.relations.get(relation_id):
             bag = relation.applications[self.unit.application]
-            if bag.update(values) and relation.is_peer:
+            told = not relation.is_peer or self.where.release.leader_hears_itself
+            if bag.update(values) and not told:
                 self.unit.local.relations[relation_id].application_version = bag.version
 
     def _commit_secrets(self) -> None:
@@ -255,8 +275,10 @@ def _update_secret(secret: Secret, unit: Unit, change: SecretChange) -> None:
     secret.label = secret.label if change.label is None else change.label
     if change.description is not None:
         secret.description = change.description
-    secret.rotate = change.rotate or secret.rotate
-    secret.expire = change.expire or secret.expire
+    secret.expires = change.expires or secret.expires
+    if change.rotate and change.rotate != secret.rotate:
+        secret.rotate = change.rotate
+        secret.rotates = secret_store.next_rotation(secret.rotate, model.now())
     secret.updated = model.now()
 
 

@@ -23,10 +23,12 @@ import re
 import shutil
 import sys
 import tempfile
+import threading
 from typing import TYPE_CHECKING
 
 from localjuju import (
     agent,
+    cross_model,
     errors,
     hook_commands,
     hooks,
@@ -62,13 +64,14 @@ class Controller:
     """
 
     def __init__(self, folder: pathlib.Path) -> None:
+        self._release = releases.chosen()
         self.folder = folder
         self.models: dict[str, Model] = {}
         self.current = ""
         self.is_ending = False
         self.ended, self._end = os.pipe()
         self._agents: dict[str, agent.Agent] = {}
-        self._release = releases.chosen()
+        self._lock = threading.RLock()
         self._runtime = pathlib.Path(tempfile.mkdtemp(prefix="localjuju-"))
         own = folder / OWN
         self.site = hooks.Site(self._runtime / "socket", own / "tools", own / "programs")
@@ -131,11 +134,10 @@ class Controller:
                 "digits and hyphens"
             )
         if name in self.models:
-            raise errors.JujuError(
-                f'failed to create new model: model "{name}" for admin already exists '
-                "(already exists)"
-            )
-        where = model.Model(name, self.folder / name, self._release)
+            raise errors.JujuError(self._release.words.model_exists.format(name=name))
+        where = model.Model(
+            name, self.folder / name, self._release, models=self.models, lock=self._lock
+        )
         where.folder.mkdir()
         self.models[name] = where
         if switch or not self.current:
@@ -197,11 +199,15 @@ class Controller:
         worker.stop()
         worker.join()
         with where.lock:
+            cross_model.abandon(where)
             where.applications.clear()
             where.units.clear()
             where.changed.notify_all()
         processes.kill_within(where.folder)
         shutil.rmtree(where.folder, ignore_errors=True)
-        self.models.pop(where.name, None)
+        with where.lock:
+            self.models.pop(where.name, None)
+            for other in self.models.values():
+                life.settle(other)
         if self.current == where.name:
             self.current = ""

@@ -5,6 +5,10 @@ from __future__ import annotations
 USAGE = 2
 
 
+class CommitError(Exception):
+    """A hook whose commands succeeded and whose changes are refused when they are committed."""
+
+
 class JujuError(Exception):
     """What a command answers instead of a result.
 

@@ -56,6 +56,12 @@ class Parsed:
         return self.flags.get(name, [])
 
 
+def asks_for_help(arguments: Sequence[str]) -> bool:
+    """Whether a command line asks what the command does, instead of for the command."""
+    own = arguments[: arguments.index("--")] if "--" in arguments else arguments
+    return any(word in ("-h", "--help") for word in own)
+
+
 def duration(text: str) -> dt.timedelta:
     """Read a duration as Go writes it, for example ``1m30s`` or ``500ms``.
 

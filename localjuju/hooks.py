@@ -12,7 +12,7 @@ import subprocess
 import time
 from typing import TYPE_CHECKING
 
-from localjuju import charm, life, model, processes, uniter
+from localjuju import charm, errors, life, model, processes, secret_store, uniter
 from localjuju.context import Context
 from localjuju.model import Hook, Status
 
@@ -86,7 +86,7 @@ def environment(site: Site, context: Context) -> dict[str, str]:
         "DEBIAN_FRONTEND": "noninteractive",
         "JUJU_AGENT_SOCKET_ADDRESS": str(site.socket),
         "JUJU_AGENT_SOCKET_NETWORK": "unix",
-        "JUJU_API_ADDRESSES": f"{model.ADDRESS}:17070",
+        "JUJU_API_ADDRESSES": f"{model.ADDRESS}:{model.PORT}",
         "JUJU_AVAILABILITY_ZONE": "localhost",
         "JUJU_CHARM_DIR": str(unit.charm_folder),
         "JUJU_CHARM_FTP_PROXY": "",
@@ -105,6 +105,7 @@ def environment(site: Site, context: Context) -> dict[str, str]:
         "PATH": f"{site.tools}:{site.programs}:{_SYSTEM_PATH}",
         "TERM": "tmux-256color",
     }
+    env |= dict.fromkeys(where.release.variables, "")
     return env | _relation_variables(context) | _other_variables(context)
 
 
@@ -132,17 +133,20 @@ def _other_variables(context: Context) -> dict[str, str]:
     variables: dict[str, str] = {}
     if hook.name:
         variables["JUJU_DISPATCH_PATH"] = f"hooks/{hook.name}"
-    if task and task.action:
+    if task:
         variables |= {
-            "JUJU_ACTION_NAME": task.action,
+            "JUJU_ACTION_NAME": task.action or "juju-exec",
             "JUJU_ACTION_TAG": f"action-{task.id}",
             "JUJU_ACTION_UUID": task.id,
-            "JUJU_DISPATCH_PATH": f"actions/{task.action}",
         }
+    if task and task.action:
+        variables["JUJU_DISPATCH_PATH"] = f"actions/{task.action}"
     if hook.secret_id:
-        variables["JUJU_SECRET_ID"] = f"secret:{hook.secret_id}"
+        variables["JUJU_SECRET_ID"] = hook.secret_id
+        if hook.kind not in context.where.release.bare_secret_ids:
+            variables["JUJU_SECRET_ID"] = secret_store.to_uri(context.where, hook.secret_id)
         variables["JUJU_SECRET_LABEL"] = hook.secret_label
-    if hook.kind == "secret-remove":
+    if hook.kind in ("secret-expired", "secret-remove"):
         variables["JUJU_SECRET_REVISION"] = str(hook.secret_revision)
     if hook.storage_id:
         storage = context.unit.storage[hook.storage_id]
@@ -191,17 +195,24 @@ def _end_hook(where: Model, unit: Unit, context: Context, code: int) -> None:
     how = "via hook dispatching script: dispatch"
     if context.reboot == "now":
         unit.local.queued = hook
-    elif code == 0:
-        context.commit()
+    elif not (problem := f"exit status {code}" if code else _refusal(context)):
         uniter.commit(where, unit, hook, context.begun)
         _after_hook(unit, context)
         where.write_log(unit.tag, "INFO", logger, f'ran "{hook.name}" hook ({how})')
     else:
         uniter.fail(unit, hook)
-        problem = f'hook "{hook.name}" ({how}) failed: exit status {code}'
-        where.write_log(unit.tag, "ERROR", logger, problem)
+        where.write_log(unit.tag, "ERROR", logger, f'hook "{hook.name}" ({how}) failed: {problem}')
     unit.agent = Status("idle")
     life.settle(where)
+
+
+def _refusal(context: Context) -> str:
+    """Commit a hook, and give the reason if it is refused."""
+    try:
+        context.commit()
+    except errors.CommitError as error:
+        return str(error)
+    return ""
 
 
 def _after_hook(unit: Unit, context: Context) -> None:
@@ -242,8 +253,8 @@ def _end_task(
     task.results["return-code"] = code
     if code and task.action:
         task.failed, task.message = True, task.message or f"exit status {code}"
-    else:
-        context.commit()
+    elif problem := _refusal(context):
+        task.failed, task.message = True, problem
     task.status = "failed" if task.failed else "completed"
     task.completed = model.now()
     unit.agent = Status("idle")

@@ -14,7 +14,7 @@ from localjuju.model import ALIVE, DYING
 
 if TYPE_CHECKING:
     from localjuju import charm
-    from localjuju.model import Application, Model, Relation, Unit
+    from localjuju.model import Application, Model, Relation, RemoteApplication, Unit
 
 
 def add_unit(where: Model, application: Application, principal: Unit | None = None) -> Unit:
@@ -84,11 +84,21 @@ def destroy_unit(unit: Unit, *, force: bool) -> None:
     unit.forced = unit.forced or force
 
 
-def settle(where: Model) -> None:
-    """Bring the model to the state in which only hooks change it further."""
-    while _step(where):
-        pass
-    where.changed.notify_all()
+def settle(where: Model, *, quiet: bool = False) -> None:
+    """Bring the model to the state in which only hooks change it further.
+
+    What changed there may concern the models that it has relations with, so they settle too.
+
+    Args:
+        where: the model.
+        quiet: whether there is news only if something changes now; else all that wait are woken.
+    """
+    related = [where, *(one for one in where.models.values() if one is not where and one.remotes)]
+    changed = not quiet
+    while [one for one in related if _step(one)]:
+        changed = True
+    for one in related if changed else ():
+        one.changed.notify_all()
 
 
 def _step(where: Model) -> bool:
@@ -96,6 +106,8 @@ def _step(where: Model) -> bool:
     for application in list(where.applications.values()):
         _choose_leader(where, application)
     for relation in list(where.relations.values()):
+        if relation.far and relation.far.relation.life == DYING:
+            relation.life = DYING
         _leave(where, relation)
         _enter(where, relation)
         _end_subordinates(where, relation)
@@ -107,6 +119,8 @@ def _step(where: Model) -> bool:
         ended = application.life == DYING and not where.units_of(application.name)
         if ended and not where.relations_of(application.name):
             _remove_application(where, application)
+    for remote in list(where.remotes.values()):
+        _end_remote(where, remote)
     return _fingerprint(where) != before
 
 
@@ -115,6 +129,7 @@ def _fingerprint(where: Model) -> tuple[object, ...]:
         [(one.id, one.life, len(one.scope)) for one in where.relations.values()],
         [(one.name, one.life) for one in where.units.values()],
         [(one.name, one.leader) for one in where.applications.values()],
+        list(where.remotes),
     )
 
 
@@ -158,15 +173,18 @@ def _in_container(where: Model, relation: Relation, unit: Unit) -> bool:
 def _enter_unit(where: Model, relation: Relation, unit: Unit) -> None:
     unit.local.relations[relation.id] = model.LocalRelation()
     relation.scope.add(unit.name)
-    relation.units[unit.name] = model.Settings(
+    databag = model.Settings(
         {
-            "egress-subnets": f"{model.ADDRESS}/32",
-            "ingress-address": model.ADDRESS,
-            "private-address": model.ADDRESS,
+            key: f"{model.ADDRESS}/32" if key == "egress-subnets" else model.ADDRESS
+            for key in where.release.unit_addresses
         }
     )
-    other = where.applications[relation.other(unit.application).application]
-    if relation.is_container and other.charm.subordinate and not unit.principal:
+    relation.units[unit.name] = databag
+    if far := relation.far:
+        name = far.relation.other(far.application).application
+        far.relation.units[f"{name}/{unit.number}"] = databag
+    other = where.applications.get(relation.other(unit.application).application)
+    if relation.is_container and other and other.charm.subordinate and not unit.principal:
         mine = [one for one in where.units_of(other.name) if one.principal == unit.name]
         if not mine:
             add_unit(where, other, unit)
@@ -239,6 +257,14 @@ def _remove_relation(where: Model, relation: Relation) -> None:
         failed = unit.local.failed
         if failed and failed.relation_id == relation.id:
             unit.local.failed = None
+
+
+def _end_remote(where: Model, remote: RemoteApplication) -> None:
+    """Forget an application of another model: a consumer of ours goes with its last relation."""
+    ending = remote.life == DYING or not remote.offer
+    if ending and not where.relations_of(remote.name):
+        del where.remotes[remote.name]
+        secret_store.forget_remote(where, remote.name)
 
 
 def _remove_application(where: Model, application: Application) -> None:

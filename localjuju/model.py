@@ -1,6 +1,7 @@
 """What a controller knows: models, applications, units, relations, secrets, tasks.
 
-Plain data, in Juju's words; that of units comes from `unit`. What happens to it stands elsewhere:
+Plain data, in Juju's words; that of units comes from `unit`, that of
+applications from `application`. What happens to it stands elsewhere:
 `life` (births and deaths), `uniter` (the order of hooks), `secret_store`, and the two sets of
 commands.
 """
@@ -14,6 +15,7 @@ import uuid
 from typing import TYPE_CHECKING
 
 from localjuju import releases
+from localjuju.application import Application, Offer
 from localjuju.unit import (
     ALIVE,
     DEAD,
@@ -32,7 +34,7 @@ if TYPE_CHECKING:
     import datetime as dt
     import pathlib
 
-    from localjuju.charm import Charm, Endpoint, Value
+    from localjuju.charm import Endpoint
 
 __all__ = [
     "ADDRESS",
@@ -40,15 +42,19 @@ __all__ = [
     "CONTROLLER",
     "DEAD",
     "DYING",
+    "PORT",
     "Application",
     "Consumer",
+    "FarSide",
     "Grant",
     "Hook",
     "LocalRelation",
     "LocalState",
     "Model",
+    "Offer",
     "Relation",
     "RelationEnd",
+    "RemoteApplication",
     "Revision",
     "Secret",
     "Settings",
@@ -61,6 +67,8 @@ __all__ = [
 
 ADDRESS = "127.0.0.1"
 CONTROLLER = "localjuju"
+PORT = 17070
+"""The port of a controller's API, which is named and not listened at."""
 
 _LOG_LINES = 100_000
 
@@ -85,50 +93,6 @@ class Settings:
         self.values = merged
         self.version += 1
         return True
-
-
-@dataclasses.dataclass
-class Application:
-    """An application: a charm under a name, with its configuration.
-
-    Attributes:
-        name: its name in the model.
-        charm: the charm that its units run or are about to be refreshed to.
-        settings: the options that are set.
-        trusted: whether ``juju trust`` was given.
-        force_units: whether units in error are refreshed too.
-        life: ``alive`` or ``dying``.
-        leader: the name of the unit that leads; empty without units.
-        status: what the leader has set; None shows that of the units.
-        resources: the files by their names in the metadata.
-        since: when it was deployed.
-    """
-
-    name: str
-    charm: Charm
-    settings: dict[str, Value] = dataclasses.field(default_factory=dict[str, "Value"])
-    trusted: bool = False
-    force_units: bool = False
-    life: str = ALIVE
-    leader: str = ""
-    status: Status | None = None
-    resources: dict[str, pathlib.Path] = dataclasses.field(
-        default_factory=dict[str, "pathlib.Path"]
-    )
-    since: dt.datetime = dataclasses.field(default_factory=now)
-
-    def config(self) -> dict[str, Value]:
-        """Every option that has a value, set or by default.
-
-        A ``string`` option that is set to the empty string has the value ``""``; an option that
-        is not set and has no default is absent, as in ``config-get`` of Juju 3.6.
-        """
-        defaults = {
-            name: option.default
-            for name, option in self.charm.options.items()
-            if option.default is not None
-        }
-        return defaults | self.settings
 
 
 @dataclasses.dataclass(frozen=True)
@@ -159,6 +123,8 @@ class Relation:
             relation-broken.
         applications: the databags of applications, by name.
         units: the databags of units, by name; a unit's stays when it has left.
+        far: the same relation in the other model, if it is across two. The two share their
+            databags.
     """
 
     id: int
@@ -167,6 +133,7 @@ class Relation:
     scope: set[str] = dataclasses.field(default_factory=set[str])
     applications: dict[str, Settings] = dataclasses.field(default_factory=dict[str, Settings])
     units: dict[str, Settings] = dataclasses.field(default_factory=dict[str, Settings])
+    far: FarSide | None = dataclasses.field(default=None, repr=False)
 
     @property
     def is_container(self) -> bool:
@@ -191,6 +158,47 @@ class Relation:
     def other(self, application: str) -> RelationEnd:
         """The end that the application sees: the other side, or itself among peers."""
         return next((end for end in self.ends if end.application != application), self.ends[0])
+
+
+@dataclasses.dataclass(frozen=True)
+class FarSide:
+    """What a relation is in the model of its other end.
+
+    Attributes:
+        where: that model.
+        relation: the relation as it is there.
+        application: the application there.
+    """
+
+    where: Model
+    relation: Relation
+    application: str
+
+
+@dataclasses.dataclass
+class RemoteApplication:
+    """An application of another model, under the name that it has in this one.
+
+    Attributes:
+        name: the name here.
+        where: the model that it is in.
+        application: its name there.
+        endpoints: its endpoints by name.
+        offer: the name of the offer that is consumed; empty for a consumer of ours.
+        life: ``alive`` or ``dying``.
+    """
+
+    name: str
+    where: Model
+    application: str
+    endpoints: dict[str, Endpoint]
+    offer: str = ""
+    life: str = ALIVE
+
+    @property
+    def url(self) -> str:
+        """The URL of the offer, with its controller."""
+        return f"{CONTROLLER}:admin/{self.where.name}.{self.offer}"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -244,7 +252,8 @@ class Secret:
         label: the owner's label, or a user secret's name.
         description: what the owner says of it.
         rotate: how often it is to be rotated, such as ``daily``.
-        expire: when it expires, as the owner has written it.
+        expires: when the owner is told that it expired; nothing once it was.
+        rotates: when the owner is told to make a new revision.
         auto_prune: whether obsolete revisions of a user secret go by themselves.
         latest: the number of the newest revision.
         revisions: the revisions that are left, by number.
@@ -259,7 +268,8 @@ class Secret:
     label: str = ""
     description: str = ""
     rotate: str = "never"
-    expire: str = ""
+    expires: dt.datetime | None = None
+    rotates: dt.datetime | None = None
     auto_prune: bool = False
     latest: int = 1
     revisions: dict[int, Revision] = dataclasses.field(default_factory=dict[int, Revision])
@@ -291,6 +301,9 @@ class Model:
         relations: the relations by ID.
         secrets: the secrets by ID.
         tasks: the tasks by ID.
+        offers: what other models may consume, by name.
+        remotes: the applications of other models that are known here, by name.
+        models: all models of the controller by name, this one too.
         charm_revisions: the newest local revision of each charm, by the charm's name.
         log: the lines of the debug log.
         next_machine: the number of the next machine.
@@ -299,7 +312,8 @@ class Model:
         next_storage: the number of the next storage instance.
         next_task: the number of the last operation or task.
         since: when the model was made.
-        lock: guards all of this.
+        lock: guards all of this. The models of a controller share it, because a relation across
+            two is changed in both at once, and one lock has no order to get wrong.
         changed: is notified when any of this changes.
     """
 
@@ -318,6 +332,11 @@ class Model:
     relations: dict[int, Relation] = dataclasses.field(default_factory=dict[int, Relation])
     secrets: dict[str, Secret] = dataclasses.field(default_factory=dict[str, Secret])
     tasks: dict[str, Task] = dataclasses.field(default_factory=dict[str, Task])
+    offers: dict[str, Offer] = dataclasses.field(default_factory=dict[str, Offer])
+    remotes: dict[str, RemoteApplication] = dataclasses.field(
+        default_factory=dict[str, RemoteApplication]
+    )
+    models: dict[str, Model] = dataclasses.field(default_factory=dict[str, "Model"], repr=False)
     charm_revisions: dict[str, int] = dataclasses.field(default_factory=dict[str, int])
     log: collections.deque[str] = dataclasses.field(
         default_factory=lambda: collections.deque[str](maxlen=_LOG_LINES)
@@ -333,6 +352,7 @@ class Model:
 
     def __post_init__(self) -> None:
         self.changed = threading.Condition(self.lock)
+        self.models[self.name] = self
 
     def application_of(self, unit: Unit) -> Application:
         """The unit's application."""

@@ -143,22 +143,8 @@ def _walk(path: pathlib.Path) -> Iterator[pathlib.Path]:
 
 
 def _written(project: pathlib.Path, settings: dict[str, Any]) -> dict[str, str]:
-    """The files that charmcraft writes: dispatch, the manifest, and what it splits out."""
-    manifest: dict[str, Any] = {"analysis": {"attributes": []}, "bases": _bases(settings)}
-    texts = charm.split_project(project, settings)
-    return texts | {"dispatch": _DISPATCH, "manifest.yaml": yaml.safe_dump(manifest)}
-
-
-def _bases(settings: dict[str, Any]) -> list[dict[str, Any]]:
-    """The bases that the platforms name, ``ubuntu@24.04:amd64`` each."""
-    platforms: dict[str, Any] = settings.get("platforms") or {}
-    names = sorted({key.partition(":")[0] for key in platforms})
-    machine = {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
-    return [
-        {"name": name, "channel": channel, "architectures": [machine]}
-        for name, at, channel in (one.partition("@") for one in names)
-        if at
-    ]
+    """The files that charmcraft writes: dispatch, and what it makes of the project's settings."""
+    return charm.split_project(project, settings) | {"dispatch": _DISPATCH}
 
 
 def _environment(requirements: pathlib.Path, cache: pathlib.Path) -> pathlib.Path:

@@ -116,7 +116,10 @@ def main() -> None:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             return
-        controller = Controller(folder)
+        try:
+            controller = Controller(folder)
+        except errors.JujuError as error:
+            sys.exit(f"ERROR {error}")
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, _exit)
         try:

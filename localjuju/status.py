@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from localjuju import model, output, uniter
+from localjuju import cross_model, model, output, uniter
 from localjuju.model import Status
 
 if TYPE_CHECKING:
-    from localjuju.model import Application, Model, Relation, Unit
+    from localjuju.charm import Endpoint
+    from localjuju.model import Application, Model, Offer, Relation, RemoteApplication, Unit
 
 _SEVERITY = ("error", "blocked", "maintenance", "waiting", "active", "terminated", "unknown")
 
@@ -60,12 +61,17 @@ def as_data(where: Model) -> dict[str, Any]:
             "region": "localhost",
             "version": where.release.version,
             "model-status": _entry(_model_status(where)),
-            "sla": "unsupported",
         },
         "machines": {name: _machine(where, name) for name in where.machines},
         "applications": {
             name: _application(where, app) for name, app in sorted(where.applications.items())
         },
+        "application-endpoints": {
+            remote.name: _remote(where, remote)
+            for _, remote in sorted(where.remotes.items())
+            if remote.offer
+        },
+        "offers": {name: _offer(where, one) for name, one in sorted(where.offers.items())},
         "storage": {},
         "controller": {"timestamp": model.now().strftime("%H:%M:%SZ")},
     }
@@ -77,19 +83,25 @@ def as_text(where: Model, *, relations: bool = False) -> str:
     header = ("Model", "Controller", "Cloud/Region", "Version", "Timestamp")
     row = (where.name, model.CONTROLLER, "localhost/localhost", where.release.version, stamp)
     tables = [output.table([header, row])]
-    if not where.applications:
+    if not where.applications and not where.remotes:
         return f'{tables[0]}\nModel "admin/{where.name}" is empty.\n'
-    tables += [output.table(_application_rows(where)), output.table(_unit_rows(where))]
+    tables += [
+        output.table(_remote_rows(where)),
+        output.table(_application_rows(where), right=(3, 6)),
+        output.table(_unit_rows(where)),
+    ]
     tables.append(output.table(_machine_rows(where)))
+    tables.append(output.table(_offer_rows(where)))
     if relations:
         tables.append(output.table(_relation_rows(where)))
     return "\n".join(table for table in tables if table)
 
 
 def _entry(status: Status, life: str = model.ALIVE) -> dict[str, str]:
-    entry = {"current": status.current, "since": output.status_time(status.since)}
+    entry = {"current": status.current}
     if status.message:
         entry["message"] = status.message
+    entry["since"] = output.status_time(status.since)
     if life != model.ALIVE:
         entry["life"] = life
     return entry
@@ -103,12 +115,18 @@ def _model_status(where: Model) -> Status:
 def _machine(where: Model, name: str) -> dict[str, Any]:
     status = where.machines[name]
     system, channel = _base(where, name)
+    life = {"life": model.ALIVE} if where.release.machines_tell_life else {}
+    running = _entry(Status("running", "Running", status.since))
+    if life:
+        del running["since"]
+    agent_version = {} if life else {"version": where.release.version}
     return {
-        "juju-status": _entry(status) | {"version": where.release.version},
+        "juju-status": _entry(status) | agent_version | life,
+        "hostname": f"localjuju-{name}",
         "dns-name": model.ADDRESS,
         "ip-addresses": [model.ADDRESS],
         "instance-id": f"localjuju-{name}",
-        "machine-status": _entry(Status("running", "", status.since)),
+        "machine-status": running | life,
         "base": {"name": system, "channel": channel},
     }
 
@@ -155,6 +173,49 @@ def _relations(where: Model, app: Application) -> dict[str, list[dict[str, str]]
     return relations
 
 
+def _remote(where: Model, remote: RemoteApplication) -> dict[str, Any]:
+    """A consumed application, with the status that it has in its own model."""
+    data: dict[str, Any] = {
+        "url": remote.url,
+        "endpoints": _endpoints(remote.endpoints),
+        "application-status": _entry(_remote_status(remote)),
+    }
+    if remote.life != model.ALIVE:
+        data["life"] = remote.life
+    relations: dict[str, list[str]] = {}
+    for relation in where.relations_of(remote.name):
+        if end := relation.end(remote.name):
+            other = relation.other(remote.name).application
+            relations.setdefault(end.endpoint.name, []).append(other)
+    return data | ({"relations": relations} if relations else {})
+
+
+def _remote_status(remote: RemoteApplication) -> Status:
+    offered = remote.where.offers.get(remote.offer)
+    app = remote.where.applications.get(remote.application)
+    if offered is None or app is None or remote.where.life == model.DEAD:
+        return Status("terminated", "offer has been removed")
+    return application(remote.where, app)
+
+
+def _offer(where: Model, offer: Offer) -> dict[str, Any]:
+    connections = cross_model.connections(where, offer)
+    active = [one for one in connections if one.life == model.ALIVE]
+    return {
+        "application": offer.application,
+        "charm": where.applications[offer.application].charm.url,
+        "total-connected-count": len(connections),
+        "active-connected-count": len(active),
+        "endpoints": _endpoints(offer.endpoints),
+    }
+
+
+def _endpoints(endpoints: dict[str, Endpoint]) -> dict[str, dict[str, str]]:
+    return {
+        name: {"interface": one.interface, "role": one.role} for name, one in endpoints.items()
+    }
+
+
 def _principals(where: Model, app: Application) -> list[str]:
     others = {
         relation.other(app.name).application
@@ -174,7 +235,7 @@ def _unit(where: Model, unit: Unit) -> dict[str, Any]:
     if where.is_leader(unit):
         data["leader"] = True
     if unit.ports:
-        data["open-ports"] = sorted(unit.ports)
+        data["open-ports"] = output.ports(unit.ports)
     subordinates = [one for one in where.units.values() if one.principal == unit.name]
     if subordinates:
         data["subordinates"] = {one.name: _unit(where, one) for one in subordinates}
@@ -193,6 +254,27 @@ def _application_rows(where: Model) -> list[tuple[str, ...]]:
     return rows
 
 
+def _remote_rows(where: Model) -> list[tuple[str, ...]]:
+    rows: list[tuple[str, ...]] = [("SAAS", "Status", "Store", "URL")]
+    for name, remote in sorted(where.remotes.items()):
+        if remote.offer:
+            store, _, path = remote.url.partition(":")
+            rows.append((name, _remote_status(remote).current, store, path))
+    return rows
+
+
+def _offer_rows(where: Model) -> list[tuple[str, ...]]:
+    head = ("Offer", "Application", "Charm", "Rev", "Connected", "Endpoint", "Interface", "Role")
+    rows: list[tuple[str, ...]] = [head]
+    for name, offer in sorted(where.offers.items()):
+        shown = _offer(where, offer)
+        charm = where.applications[offer.application].charm
+        connected = f"{shown['active-connected-count']}/{shown['total-connected-count']}"
+        about = (name, offer.application, charm.name, str(charm.revision), connected)
+        rows += [(*about, one.name, one.interface, one.role) for one in offer.endpoints.values()]
+    return rows
+
+
 def _unit_rows(where: Model) -> list[tuple[str, ...]]:
     header = ("Unit", "Workload", "Agent", "Machine", "Public address", "Ports", "Message")
     rows: list[tuple[str, ...]] = [header]
@@ -207,7 +289,7 @@ def _unit_rows(where: Model) -> list[tuple[str, ...]]:
 def _unit_row(where: Model, unit: Unit, indent: str) -> tuple[str, ...]:
     status = workload(where, unit)
     name = f"{indent}{unit.name}{'*' if where.is_leader(unit) else ''}"
-    ports, machine = ",".join(sorted(unit.ports)), "" if indent else unit.machine
+    ports, machine = ",".join(output.ports(unit.ports)), "" if indent else unit.machine
     current = agent(where, unit).current
     return name, status.current, current, machine, model.ADDRESS, ports, status.message
 

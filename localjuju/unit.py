@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+import uuid
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -96,6 +97,9 @@ class LocalState:
     Attributes:
         charm: the charm whose files are in place.
         config: the configuration that config-changed has told.
+        config_version: the settings of which it has told.
+        config_again: whether it is to tell of them once more.
+        gone_peers: units that were gone at the last refresh.
         installed: whether install has run.
         started: whether start has run, and stop has not.
         removed: whether remove has run.
@@ -115,6 +119,9 @@ class LocalState:
 
     charm: Charm | None = None
     config: dict[str, Value] | None = None
+    config_version: int = -1
+    config_again: bool = False
+    gone_peers: set[str] = dataclasses.field(default_factory=set[str])
     installed: bool = False
     started: bool = False
     removed: bool = False
@@ -168,7 +175,8 @@ class Unit:
         agent: the status of the agent.
         version: the workload's version.
         ports: the open ports, such as ``80/tcp`` or ``80-82/udp``.
-        state: what the charm keeps with ``state-set``.
+        state: what the charm keeps with ``state-set``; None if it never did.
+        uuid: its ID in some of Juju 4.0's words.
         storage: the storage instances by ID.
         local: what the agent has seen and done.
         tasks: the unit's tasks, oldest first.
@@ -186,7 +194,8 @@ class Unit:
     agent: Status = dataclasses.field(default_factory=lambda: Status("allocating"))
     version: str = ""
     ports: set[str] = dataclasses.field(default_factory=set[str])
-    state: dict[str, str] = dataclasses.field(default_factory=dict[str, str])
+    state: dict[str, str] | None = None
+    uuid: str = dataclasses.field(default_factory=lambda: str(uuid.uuid4()))
     storage: dict[str, Storage] = dataclasses.field(default_factory=dict[str, Storage])
     local: LocalState = dataclasses.field(default_factory=LocalState)
     tasks: list[Task] = dataclasses.field(default_factory=list["Task"])

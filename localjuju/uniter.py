@@ -10,7 +10,7 @@ The order, from https://documentation.ubuntu.com/juju/3.6/reference/hook/ and Ju
    upgrade-charm;
 2. relation-created for each relation, peers first;
 3. leader-elected;
-4. secret-changed, secret-remove;
+4. secret-changed, secret-expired, secret-remove, secret-rotate;
 5. actions and exec commands;
 6. for a dying unit: departed and broken for each relation, storage-detaching, stop, remove;
 7. else: storage-attached, install, upgrade-charm, config-changed, relation hooks, update-status.
@@ -25,14 +25,14 @@ import dataclasses
 import datetime as dt
 from typing import TYPE_CHECKING
 
-from localjuju import flags, model, secret_store
+from localjuju import flags, model, secret_hooks, secret_store
 from localjuju.model import DYING, Hook
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from localjuju.charm import Charm, Value
-    from localjuju.model import LocalRelation, Model, Relation, Task, Unit
+    from localjuju.model import Application, LocalRelation, Model, Relation, Task, Unit
 
 RETRY_FIRST = dt.timedelta(seconds=1)
 RETRY_LAST = dt.timedelta(minutes=1)
@@ -58,11 +58,18 @@ class Begun:
 
     Attributes:
         config: the configuration.
+        config_version: its count of settings.
         trusted: whether the application is trusted.
     """
 
     config: dict[str, Value]
+    config_version: int
     trusted: bool
+
+    @classmethod
+    def now(cls, application: Application) -> Begun:
+        """What a hook is told that begins now."""
+        return cls(application.config(), application.config_version, application.trusted)
 
 
 def next_operation(where: Model, unit: Unit) -> Operation | None:
@@ -90,6 +97,8 @@ def members(where: Model, relation: Relation, unit: Unit) -> dict[str, int]:
     """The remote units that a unit sees in a relation, with their settings' versions."""
     if DYING in (relation.life, unit.life):
         return {}
+    if relation.far:
+        return _far_members(relation.far, relation.other(unit.application).application)
     application = relation.other(unit.application).application
     return {
         other.name: relation.units[other.name].version
@@ -101,6 +110,15 @@ def members(where: Model, relation: Relation, unit: Unit) -> dict[str, int]:
     }
 
 
+def _far_members(far: model.FarSide, application: str) -> dict[str, int]:
+    """The units of another model, under the application's name in this one."""
+    return {
+        f"{application}/{other.number}": far.relation.units[other.name].version
+        for other in far.where.units_of(far.application)
+        if other.name in far.relation.scope and other.life != DYING
+    }
+
+
 def commit(where: Model, unit: Unit, hook: Hook, begun: Begun) -> None:
     """Remember a hook that ended well."""
     local = unit.local
@@ -108,10 +126,8 @@ def commit(where: Model, unit: Unit, hook: Hook, begun: Begun) -> None:
     local.resolved, local.retries = False, 0
     if hook.relation_id is not None:
         _commit_relation(unit, hook)
-    elif hook.kind == "secret-changed":
-        local.notified[hook.secret_id] = hook.secret_revision
-    elif hook.kind == "secret-remove":
-        local.obsolete.add((hook.secret_id, hook.secret_revision))
+    elif hook.secret_id:
+        _commit_secret(where, unit, hook)
     elif hook.storage_id:
         _commit_storage(unit, hook)
     else:
@@ -131,8 +147,8 @@ def resolve(where: Model, unit: Unit, *, retry: bool) -> None:
     if retry:
         unit.local.resolved = True
     elif hook := unit.local.failed:
-        application = where.application_of(unit)
-        commit(where, unit, hook, Begun(application.config(), application.trusted))
+        commit(where, unit, hook, Begun.now(where.application_of(unit)))
+        unit.local.config_again = False
 
 
 def next_wake(where: Model) -> dt.datetime | None:
@@ -143,6 +159,8 @@ def next_wake(where: Model) -> dt.datetime | None:
             times.append(unit.local.retry_at)
         elif unit.local.update_status_at and unit.life != DYING:
             times.append(unit.local.update_status_at)
+    for secret in where.secrets.values() if where.units else ():
+        times += [one for one in (secret.expires, secret.rotates) if one]
     return min(times, default=None)
 
 
@@ -171,7 +189,7 @@ def _pending(where: Model, unit: Unit) -> Iterator[Operation]:
         yield from _created(where, unit)
         if where.is_leader(unit) and not unit.local.leader:
             yield Hook("leader-elected", "leader-elected")
-        yield from _secrets(where, unit)
+        yield from secret_hooks.pending(where, unit)
     if (task := _task(unit)) and unit.local.installed:
         yield task
     yield from _teardown(where, unit) if unit.life == DYING else _living(where, unit)
@@ -184,30 +202,11 @@ def _created(where: Model, unit: Unit) -> Iterator[Hook]:
             yield _relation_hook(relation, unit, "relation-created")
 
 
-def _secrets(where: Model, unit: Unit) -> Iterator[Hook]:
-    for secret in where.secrets.values():
-        consumer = secret.consumers.get(unit.name)
-        told = unit.local.notified.get(secret.id, 0)
-        behind = consumer is not None and max(consumer.revision, told) < secret.latest
-        if consumer and behind and secret_store.can_read(secret, unit):
-            label = secret.label if secret_store.is_owner(secret, unit) else consumer.label
-            yield _secret_hook("secret-changed", secret.id, label, secret.latest)
-        if secret.owner in _owners(where, unit):
-            for number in secret_store.obsolete(secret):
-                if (secret.id, number) not in unit.local.obsolete:
-                    yield _secret_hook("secret-remove", secret.id, secret.label, number)
-
-
-def _owners(where: Model, unit: Unit) -> set[str]:
-    return {unit.name, unit.application} if where.is_leader(unit) else {unit.name}
-
-
-def _secret_hook(kind: str, secret_id: str, label: str, revision: int) -> Hook:
-    return Hook(kind, kind, secret_id=secret_id, secret_label=label, secret_revision=revision)
-
-
 def _teardown(where: Model, unit: Unit) -> Iterator[Hook]:
-    for relation in where.relations_of(unit.application):
+    relations = where.relations_of(unit.application)
+    if where.release.late_peers:
+        relations.sort(key=lambda one: one.is_peer)
+    for relation in relations:
         yield from _relation_hooks(where, unit, relation)
     for storage in unit.storage.values():
         if storage.attached:
@@ -227,12 +226,20 @@ def _living(where: Model, unit: Unit) -> Iterator[Operation]:
         yield Hook("install", "install")
     if local.charm is not application.charm:
         yield Upgrade(application.charm)
-    if local.config != application.config() or local.trusted != application.trusted:
+    if _config_waits(where, unit, application):
         yield Hook("config-changed", "config-changed")
     for relation in where.relations_of(unit.application):
         yield from _relation_hooks(where, unit, relation)
     if local.update_status_at and local.update_status_at <= model.now():
         yield Hook("update-status", "update-status")
+
+
+def _config_waits(where: Model, unit: Unit, application: Application) -> bool:
+    """Whether the unit is to hear of its configuration: of a difference or of every setting."""
+    local = unit.local
+    if where.release.reset_is_told:
+        return local.config != application.config() or local.trusted != application.trusted
+    return local.config_again or local.config_version != application.config_version
 
 
 def _relation_hooks(where: Model, unit: Unit, relation: Relation) -> Iterator[Hook]:
@@ -243,10 +250,14 @@ def _relation_hooks(where: Model, unit: Unit, relation: Relation) -> Iterator[Ho
     if local.changed_pending:
         version = remote.get(local.changed_pending, 0)
         yield _relation_hook(relation, unit, "relation-changed", local.changed_pending, version)
+    ending = DYING in (relation.life, unit.life)
+    late = where.release.late_peers and relation.is_peer
     for name in sorted(local.members.keys() - remote.keys()):
-        yield _departed(where, relation, unit, name)
-    if DYING in (relation.life, unit.life):
+        if ending or not late or name in unit.local.gone_peers:
+            yield _departed(where, relation, unit, name)
+    if ending and not (late and unit.life == DYING):
         yield _relation_hook(relation, unit, "relation-broken")
+    if ending:
         return
     yield from _arrivals(relation, unit, local, remote)
 
@@ -313,6 +324,18 @@ def _commit_relation(unit: Unit, hook: Hook) -> None:
         local.application_version = hook.version
 
 
+def _commit_secret(where: Model, unit: Unit, hook: Hook) -> None:
+    local, secret = unit.local, where.secrets.get(hook.secret_id)
+    if hook.kind == "secret-changed":
+        local.notified[hook.secret_id] = hook.secret_revision
+    elif hook.kind == "secret-remove":
+        local.obsolete.add((hook.secret_id, hook.secret_revision))
+    elif secret and hook.kind == "secret-expired":
+        secret.expires = None
+    elif secret:
+        secret.rotates = secret_store.next_rotation(secret.rotate, model.now())
+
+
 def _commit_storage(unit: Unit, hook: Hook) -> None:
     if hook.kind == "storage-attached":
         unit.storage[hook.storage_id].attached = True
@@ -328,8 +351,13 @@ def _commit_life(where: Model, unit: Unit, hook: Hook, begun: Begun) -> None:
         local.leader = True
     elif hook.kind == "upgrade-charm":
         local.queued = Hook("config-changed", "config-changed")
+        seen = {name for one in local.relations.values() for name in one.members}
+        local.gone_peers |= seen - where.units.keys()
     elif hook.kind == "config-changed":
         local.config, local.trusted = begun.config, begun.trusted
+        again = local.started and where.release.config_hooks > 1
+        local.config_again = again and local.config_version != begun.config_version
+        local.config_version = begun.config_version
         if not local.started:
             local.queued = Hook("start", "start")
     elif hook.kind == "start":

@@ -22,8 +22,8 @@ import relay_check
 if TYPE_CHECKING:
     import relay
 
-TIMEOUT = 5.0
-"""Seconds that a check in a hook may take."""
+TIMEOUT = 2 * (relay_check.GREETING_DELAY + 1.0)
+"""Seconds that a check in a hook may take: half of it is for the stage of a banner held back."""
 
 # What AUTH ends with before the relay has the password, and where the relay blames itself. All
 # else may count as a failed login, a dropped connection and silence too.

@@ -2,7 +2,27 @@
 
 from __future__ import annotations
 
-from localjuju.commands import applications, models, relations, secrets, tasks
+from localjuju.commands import (
+    applications,
+    configuration,
+    models,
+    offers,
+    relations,
+    secrets,
+    showing,
+    tasks,
+)
 from localjuju.commands.registry import COMMANDS, run
 
-__all__ = ["COMMANDS", "applications", "models", "relations", "run", "secrets", "tasks"]
+__all__ = [
+    "COMMANDS",
+    "applications",
+    "configuration",
+    "models",
+    "offers",
+    "relations",
+    "run",
+    "secrets",
+    "showing",
+    "tasks",
+]

@@ -32,6 +32,7 @@ class Call:
         stderr: what the command tells beside its result.
         default_model: the model that ``JUJU_MODEL`` names.
         code: the exit code.
+        refused_stdout: what stands on standard output if the command is refused.
     """
 
     controller: Controller
@@ -42,6 +43,7 @@ class Call:
     stderr: str = ""
     default_model: str = ""
     code: int = 0
+    refused_stdout: str = ""
 
     @property
     def words(self) -> list[str]:
@@ -112,7 +114,7 @@ def run(
     try:
         stdout = handler(call) or ""
     except errors.JujuError as error:
-        return error.code, "", f"{call.stderr}ERROR {error}\n"
+        return error.code, call.refused_stdout, f"{call.stderr}ERROR {error}\n"
     return call.code, stdout, call.stderr
 
 

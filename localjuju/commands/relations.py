@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from localjuju import errors, flags, life, model
-from localjuju.commands.applications import find_application
+from localjuju import cross_model, errors, flags, life, model
 from localjuju.commands.registry import MODEL, Call, command
 
 if TYPE_CHECKING:
@@ -17,14 +16,16 @@ _Pair = tuple["RelationEnd", "RelationEnd"]
 
 @command("integrate", MODEL, "relate")
 def integrate(call: Call) -> None:
-    """Relate two applications, at the one pair of endpoints that fits."""
+    """Relate two applications, at the one pair of endpoints that fits; one may be an offer."""
     call.at_most(2)
     where = call.model()
     first, last = _two(call)
     with where.lock:
+        first, last = cross_model.localize(where, first), cross_model.localize(where, last)
+        _check_known(where, first, last)
         pair = _infer(where, first, last)
         _check_new(where, pair)
-        life.add_relation(where, *pair)
+        _add(where, pair)
         life.settle(where)
 
 
@@ -37,6 +38,17 @@ def remove_relation(call: Call) -> None:
         for relation in _find(call, where):
             relation.life = model.DYING
         life.settle(where)
+
+
+def _add(where: Model, pair: _Pair) -> None:
+    own = [end for end in pair if end.application in where.applications]
+    remote = [end for end in pair if end.application in where.remotes]
+    if not own:
+        raise errors.JujuError("no relations found")
+    if remote:
+        cross_model.add_relation(where, own[0], remote[0])
+    else:
+        life.add_relation(where, *pair)
 
 
 def _two(call: Call) -> tuple[str, str]:
@@ -55,20 +67,31 @@ def _infer(where: Model, first: str, last: str) -> _Pair:
     ]
     explicit = [one for one in pairs if not any(end.endpoint.implicit for end in one)]
     pairs = explicit or pairs
+    words = where.release.words
     if not pairs:
-        raise errors.JujuError("no relations found")
+        raise errors.JujuError(words.endpoints_unfit.format(first=first, last=last))
     if len(pairs) > 1:
         choices = "; ".join(sorted(f'"{left} {right}"' for left, right in pairs))
-        raise errors.JujuError(f'ambiguous relation: "{first} {last}" could refer to {choices}')
+        raise errors.JujuError(
+            words.endpoints_ambiguous.format(first=first, last=last, choices=choices)
+        )
     return pairs[0]
+
+
+def _check_known(where: Model, first: str, last: str) -> None:
+    words = where.release.words
+    for end in (first, last):
+        name, colon, endpoint = end.partition(":")
+        about = {"app": name, "end": end, "endpoint": endpoint, "first": first, "last": last}
+        if name not in where.applications and name not in where.remotes:
+            raise errors.JujuError(words.application_unknown.format(**about))
+        if colon and endpoint not in cross_model.endpoints_of(where, name):
+            raise errors.JujuError(words.endpoint_unknown.format(**about))
 
 
 def _ends(where: Model, text: str) -> list[RelationEnd]:
     name, colon, endpoint = text.partition(":")
-    application = find_application(where, name)
-    declared = application.charm.endpoints
-    if colon and endpoint not in declared:
-        raise errors.JujuError(f'application "{name}" has no "{endpoint}" relation')
+    declared = cross_model.endpoints_of(where, name)
     wanted = [declared[endpoint]] if colon else list(declared.values())
     return [model.RelationEnd(name, one) for one in wanted]
 
@@ -83,16 +106,18 @@ def _fits(left: Endpoint, right: Endpoint) -> bool:
 def _check_new(where: Model, pair: _Pair) -> None:
     key = model.Relation(-1, pair).key
     if any(one.key == key for one in where.relations.values()):
-        raise errors.JujuError(
-            f'cannot add relation "{key}": relation {key} already exists (already exists)'
-        )
+        exists = where.release.words.relation_exists
+        raise errors.JujuError(exists.format(key=key, first=pair[0], last=pair[1]))
     for end in pair:
-        application = where.applications[end.application]
+        application = where.applications.get(end.application) or where.remotes[end.application]
         if application.life != model.ALIVE:
             raise errors.JujuError(
                 f'cannot add relation "{key}": application "{application.name}" is not alive'
             )
         _check_limit(where, end, key)
+        if isinstance(application, model.RemoteApplication):
+            far = model.RelationEnd(application.application, end.endpoint)
+            _check_limit(application.where, far, key)
     if pair[0].application == pair[1].application:
         raise errors.JujuError(f'cannot add relation "{key}": an application relates to another')
     _check_container(where, pair, key)
@@ -109,7 +134,8 @@ def _check_limit(where: Model, end: RelationEnd, key: str) -> None:
 
 def _check_container(where: Model, pair: _Pair, key: str) -> None:
     container = any(end.endpoint.scope == "container" for end in pair)
-    subordinate = any(where.applications[end.application].charm.subordinate for end in pair)
+    known = [where.applications.get(end.application) for end in pair]
+    subordinate = all(known) and any(one.charm.subordinate for one in known if one)
     if container and not subordinate:
         raise errors.JujuError(
             f'cannot add relation "{key}": container scoped relation requires at least one '
@@ -124,22 +150,18 @@ def _find(call: Call, where: Model) -> list[Relation]:
             raise errors.JujuError(f"relation {call.words[0]} not found")
         return [relation]
     first, last = _two(call)
-    keys = {model.Relation(-1, pair).key for pair in [_infer_existing(where, first, last)]}
-    return [one for one in where.relations.values() if one.key in keys]
-
-
-def _infer_existing(where: Model, first: str, last: str) -> _Pair:
-    names = {str(end) for text in (first, last) for end in _ends(where, text)}
-    applications = {first.partition(":")[0], last.partition(":")[0]}
-    found = [
-        one
-        for one in where.relations.values()
-        if {end.application for end in one.ends} == applications
-        and all(str(end) in names for end in one.ends)
-    ]
+    found = [one for one in where.relations.values() if _is_between(one, first, last)]
     if not found:
-        raise errors.JujuError(f'relation "{first} {last}" not found')
+        unknown = where.release.words.relation_unknown
+        raise errors.JujuError(unknown.format(first=first, last=last))
     if len(found) > 1:
         choices = "; ".join(sorted(f'"{one.key}"' for one in found))
         raise errors.JujuError(f'ambiguous relation: "{first} {last}" could refer to {choices}')
-    return found[0].ends[0], found[0].ends[1]
+    return found
+
+
+def _is_between(relation: Relation, first: str, last: str) -> bool:
+    names = [{end.application, str(end)} for end in relation.ends]
+    return not relation.is_peer and any(
+        first in left and last in right for left, right in (names, names[::-1])
+    )

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from localjuju import errors, flags, life, model, output, secret_store
-from localjuju.commands.applications import find_application
 from localjuju.commands.registry import FORMAT, MODEL, Call, command
 
 if TYPE_CHECKING:
     from localjuju.model import Grant, Model, Secret
+
+_MINUTE = 60
 
 
 @command("add-secret", MODEL | {"file": flags.TEXT, "info": flags.TEXT})
@@ -73,9 +74,19 @@ def secrets(call: Call) -> str:
     with where.lock:
         found = [one for one in where.secrets.values() if owner in ("", *_owner_names(where, one))]
         if form := call.parsed.text("format"):
-            return output.show({one.id: _describe(where, one) for one in found}, form)
-        rows = [(one.id, one.label or "-", _owner(where, one), str(one.latest)) for one in found]
-    return output.table([("ID", "Name", "Owner", "Revision"), *rows])
+            return output.show({one.id: _describe(one) for one in found}, form)
+        rows = [_row(one) for one in sorted(found, key=lambda one: (_owner(one), -one.latest))]
+    return output.table(
+        [("ID", "Name", "Owner", "Rotation", "Revision", "Last updated"), *rows], right=(4,)
+    )
+
+
+def _row(secret: Secret) -> tuple[str, ...]:
+    name = "-" if secret.owner else secret.label
+    seconds = int((model.now() - secret.updated).total_seconds())
+    ago = f"{seconds} seconds ago" if seconds < _MINUTE else f"{seconds // _MINUTE} minutes ago"
+    about = (secret.rotate, str(secret.latest), ago)
+    return secret.id, name, _owner(secret), *about
 
 
 @command(
@@ -88,20 +99,26 @@ def show_secret(call: Call) -> str:
     where, form = call.model(), call.parsed.text("format", "yaml")
     with where.lock:
         secret = _any_secret(where, call.word(0, "require a secret URI or name"))
-        data = _describe(where, secret)
-        if secret.grants:
-            data["access"] = [_access(where, one) for one in secret.grants.values()]
+        data = (
+            _revealed(call, secret, form) if call.parsed.boolean("reveal") else _describe(secret)
+        )
         if call.parsed.boolean("revisions"):
             data["revisions"] = [_revision(one) for one in secret.revisions.values()]
-        if call.parsed.boolean("reveal"):
-            number = call.parsed.integer("revision", secret.latest)
-            if number not in secret.revisions:
-                raise errors.JujuError(f'secret revision "{secret.id}/{number}" not found')
-            content = secret.revisions[number].content
-            data["revision"] = number
-            data["checksum"] = secret_store.checksum(content)
-            data["content"] = {"Data": content} if form == "json" else content
+        if secret.grants:
+            data["access"] = [_access(where, one) for one in secret.grants.values()]
     return output.show({secret.id: data}, form)
+
+
+def _revealed(call: Call, secret: Secret, form: str) -> dict[str, Any]:
+    number = call.parsed.integer("revision", secret.latest)
+    if number not in secret.revisions:
+        raise errors.JujuError(f'secret revision "{secret.id}/{number}" not found')
+    content = output.ordered(secret.revisions[number].content)
+    data = _describe(secret, secret_store.checksum(content))
+    return data | {
+        "revision": number,
+        "content": {"Data": content} if form == "json" else content,
+    }
 
 
 @command(
@@ -136,27 +153,32 @@ def _content(call: Call, words: list[str]) -> dict[str, str]:
 
 def _secret_and_applications(call: Call, where: Model) -> tuple[Secret, list[str]]:
     call.at_most(2)
-    secret = _user_secret(call, where)
     names = call.word(1, "missing application name").split(",")
-    return secret, [find_application(where, name).name for name in names]
+    secret = _user_secret(call, where, where.release.words.user_secret_to_grant_unknown)
+    for name in names:
+        if name not in where.applications:
+            unknown = where.release.words.grant_application_unknown
+            raise errors.JujuError(unknown.format(uri=secret.uri, app=name))
+    return secret, names
 
 
-def _user_secret(call: Call, where: Model) -> Secret:
-    secret = _any_secret(where, call.word(0, "missing secret URI or name"))
+def _user_secret(call: Call, where: Model, unknown: str = "") -> Secret:
+    secret = _any_secret(where, call.word(0, "missing secret URI or name"), unknown)
     if secret.owner:
         raise errors.JujuError("permission denied")
     return secret
 
 
-def _any_secret(where: Model, identifier: str) -> Secret:
-    try:
-        return secret_store.find(where, identifier)
-    except errors.JujuError:
-        return secret_store.find_user_secret(where, identifier)
+def _any_secret(where: Model, identifier: str, unknown: str = "") -> Secret:
+    secret = secret_store.by_name(where, identifier)
+    if secret is None:
+        unknown = unknown or where.release.words.user_secret_unknown
+        raise errors.JujuError(unknown.format(name=identifier))
+    return secret
 
 
-def _owner(where: Model, secret: Secret) -> str:
-    return secret.owner or where.name
+def _owner(secret: Secret) -> str:
+    return secret.owner or "<model>"
 
 
 def _owner_names(where: Model, secret: Secret) -> list[str]:
@@ -166,19 +188,20 @@ def _owner_names(where: Model, secret: Secret) -> list[str]:
     return [secret.owner, f"{kind}-{secret.owner.replace('/', '-')}"]
 
 
-def _describe(where: Model, secret: Secret) -> dict[str, Any]:
+def _describe(secret: Secret, checksum: str = "") -> dict[str, Any]:
     data: dict[str, Any] = {
         "revision": secret.latest,
-        "owner": _owner(where, secret),
-        "created": output.rfc3339(secret.created),
-        "updated": output.rfc3339(secret.updated),
+        "checksum": checksum,
+        "expires": secret.expires and output.rfc3339(secret.expires),
+        "rotation": secret.rotate,
+        "rotates": secret.rotates and output.rfc3339(secret.rotates),
+        "owner": _owner(secret),
+        "description": secret.description,
+        "label" if secret.owner else "name": secret.label,
     }
-    if secret.description:
-        data["description"] = secret.description
-    if secret.rotate != "never":
-        data["rotation"] = secret.rotate
-    if secret.label:
-        data["label" if secret.owner else "name"] = secret.label
+    data = {key: value for key, value in data.items() if value}
+    data["created"] = output.rfc3339(secret.created)
+    data["updated"] = output.rfc3339(secret.updated)
     return data
 
 

@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from localjuju import action_params, errors, flags, model, output
-from localjuju.commands.applications import find_application, find_unit
+from localjuju.commands.finding import find_application, find_unit
 from localjuju.commands.registry import FORMAT, MODEL, Call, command
 from localjuju.model import Task
 
 if TYPE_CHECKING:
     from localjuju.model import Model, Unit
 
+_EXEC_TIMEOUT = 3e11
+"""What exec commands find in their parameters: five minutes, in nanoseconds."""
 _WAIT = {"color": flags.BOOL, "utc": flags.BOOL, "wait": flags.TEXT}
 
 
@@ -56,10 +58,16 @@ def execute(call: Call) -> str:
         if relation_id >= 0 and relation_id not in where.relations:
             raise errors.JujuError(f"relation {relation_id} not found")
         new = [
-            Task("", one.name, command=line, relation_id=None if relation_id < 0 else relation_id)
+            Task(
+                "",
+                one.name,
+                command=line,
+                params={"command": line, "timeout": _EXEC_TIMEOUT},
+                relation_id=None if relation_id < 0 else relation_id,
+            )
             for one in units
         ]
-        _enqueue(call, where, new)
+        _enqueue(call, where, new, told=False)
     return _finish(call, where, new)
 
 
@@ -75,9 +83,9 @@ def run(call: Call) -> str:
         raise errors.JujuError("no action specified", errors.USAGE)
     params = _params(call, rest[1:])
     with where.lock:
-        units = [find_unit(where, name) for name in names]
-        new = [_action(where, unit, rest[0], params) for unit in units]
-        _enqueue(call, where, new)
+        found = _scheduled(call, where, names)
+        new = [_action(where, unit, rest[0], params) for unit in found]
+        _enqueue(call, where, new, told=True)
     return _finish(call, where, new)
 
 
@@ -90,12 +98,12 @@ def show_task(call: Call) -> str:
     if task is None:
         raise errors.JujuError(f'task "{call.words[0]}" not found')
     with where.lock:
-        return output.show(_describe(task), call.parsed.text("format", "yaml"))
+        return output.show(_describe(where, task), call.parsed.text("format", "yaml"))
 
 
 def _targets(call: Call, where: Model) -> list[Unit]:
     named = [name for names in call.parsed.texts("unit") for name in names.split(",")]
-    units = [find_unit(where, name) for name in named]
+    units = _scheduled(call, where, named)
     for names in call.parsed.texts("application"):
         for name in names.split(","):
             units += where.units_of(find_application(where, name).name)
@@ -105,11 +113,30 @@ def _targets(call: Call, where: Model) -> list[Unit]:
         units += where.units.values()
     if call.parsed.texts("machine"):
         raise errors.JujuError("machines have no commands of their own here: name a unit")
-    if not units:
+    if not units and not named:
         raise errors.JujuError(
             "You must specify a target, either through --all, --machine, --application or --unit"
         )
     return units
+
+
+def _scheduled(call: Call, where: Model, names: list[str]) -> list[Unit]:
+    """The units that are named, of which Juju 4.0 passes over those that are not there."""
+    unknown = where.release.words.leader_unknown
+    for name in names:
+        app, _, number = name.partition("/")
+        if number == "leader" and app not in where.applications:
+            raise errors.JujuError(unknown.format(app=app))
+    if where.release.failed_tasks_exit:
+        return [find_unit(where, name) for name in names]
+    missing = [name for name in names if not name.endswith("/leader") and name not in where.units]
+    if missing:
+        where.next_task += 1
+        call.stderr += f"Operation {where.next_task} failed to schedule any tasks:\n"
+    for name in missing:
+        call.stderr += f'linking task to unit: getting unit UUID for "{name}": '
+        call.stderr += f'unit "{name}" not found\n'
+    return [find_unit(where, name) for name in names if name not in missing]
 
 
 def _params(call: Call, words: list[str]) -> dict[str, Any]:
@@ -133,21 +160,33 @@ def _action(where: Model, unit: Unit, name: str, params: dict[str, Any]) -> Task
     declared = where.application_of(unit).charm.actions
     if name not in declared:
         raise errors.JujuError(f'action "{name}" not defined for unit "{unit.name}". (not found)')
-    return Task("", unit.name, name, params=action_params.complete(declared[name], params))
+    try:
+        return Task("", unit.name, name, params=action_params.complete(declared[name], params))
+    except errors.JujuError as error:
+        if where.release.failed_tasks_exit:
+            raise
+        problem = f'cannot run "{name}" action: {error}'
+        return Task("", unit.name, name, status="failed", failed=True, message=problem)
 
 
-def _enqueue(call: Call, where: Model, new: list[Task]) -> None:
+def _enqueue(call: Call, where: Model, new: list[Task], *, told: bool) -> None:
+    """Give tasks to their units, and tell of it as ``juju run`` does."""
+    if not new:
+        return
     operation = where.next_task = where.next_task + 1
     plural = "" if len(new) == 1 else "s"
-    call.stderr += f"Running operation {operation} with {len(new)} task{plural}\n"
+    lines = [f"Running operation {operation} with {len(new)} task{plural}"]
     for task in new:
         where.next_task += 1
         task.id = str(where.next_task)
         where.tasks[task.id] = task
         unit = where.units[task.unit]
         unit.tasks.append(task)
-        call.stderr += f"  - task {task.id} on {unit.tag}\n"
-    call.stderr += "\n"
+        if task.failed:
+            task.completed = model.now()
+        lines.append(f"  - task {task.id} on {unit.tag}")
+    lines += ["", *(f"Waiting for task {task.id}..." for task in new)]
+    call.stderr += "".join(f"{line}\n" for line in lines) if told else ""
     where.changed.notify_all()
 
 
@@ -165,14 +204,19 @@ def _finish(call: Call, where: Model, new: list[Task]) -> str:
                 break
             where.changed.wait(left)
         done = [task for task in new if task.completed]
-        _report_failures(call, done)
+        _report_failures(call, where, done)
         if form := call.parsed.text("format"):
-            return output.show({task.unit: _describe(task) for task in done}, form)
-        return "".join(_plain(task, several=len(new) > 1) for task in done)
+            return output.show({task.unit: _describe(where, task) for task in done}, form)
+        return "\n".join(_plain(task, several=len(new) > 1) for task in done)
 
 
-def _report_failures(call: Call, done: list[Task]) -> None:
-    failed = [one for one in done if one.status != "completed" or one.results.get("return-code")]
+def _report_failures(call: Call, where: Model, done: list[Task]) -> None:
+    failed = [
+        one
+        for one in done
+        if one.results.get("return-code")
+        or (one.status != "completed" and where.release.failed_tasks_exit)
+    ]
     if not failed:
         return
     plural, verb = ("", "task") if len(failed) == 1 else ("s", "tasks")
@@ -185,31 +229,32 @@ def _report_failures(call: Call, done: list[Task]) -> None:
     call.code = 1
 
 
-def _describe(task: Task) -> dict[str, Any]:
-    timing = {"enqueued": task.enqueued, "started": task.started, "completed": task.completed}
-    data: dict[str, Any] = {
-        "id": task.id,
-        "results": task.results,
-        "status": task.status,
-        "timing": {name: output.long_time(one) for name, one in timing.items() if one},
-        "unit": task.unit,
-    }
+def _describe(where: Model, task: Task) -> dict[str, Any]:
+    timing = {"enqueued": task.enqueued, "started": task.started}
+    if where.release.task_end_is_shown:
+        timing["completed"] = task.completed
+    data: dict[str, Any] = {"id": task.id}
     if task.log:
         data["log"] = list(task.log)
     if task.message:
         data["message"] = task.message
-    return data
+    return data | {
+        "results": output.ordered(task.results),
+        "status": task.status,
+        "timing": {name: output.long_time(one) for name, one in timing.items() if one},
+        "unit": task.unit,
+    }
 
 
 def _plain(task: Task, *, several: bool) -> str:
     """A task's results as ``juju run`` and ``juju exec`` print them for people."""
-    heading = f"{task.unit}: " if several else ""
+    heading = f"{task.unit}:\n" if several else ""
     text = "".join(f"{line}\n" for line in task.log)
     if task.failed:
         text += f"Action id {task.id} failed: {task.message}\n"
     text += str(task.results.get("stdout", "")) + str(task.results.get("stderr", ""))
     rest = {key: one for key, one in task.results.items() if key not in _STREAMS}
-    return heading + text + (output.to_yaml(rest) if rest else "") + "\n"
+    return heading + text + (output.to_yaml(output.ordered(rest)) if rest else "")
 
 
 _STREAMS = {"return-code", "stderr", "stdout"}

@@ -16,9 +16,11 @@ _RESERVED = {"stdout", "stdout-encoding", "stderr", "stderr-encoding"}
 
 @command("action-fail", {})
 def action_fail(context: Context, call: Call) -> None:
-    """Fail the action; it goes on running."""
+    """Fail the action; it goes on running. An exec command does not heed it."""
     call.at_most(1)
     task = _task(context)
+    if not task.action:
+        return
     task.failed = True
     task.message = call.word(0, "action failed without reason given, check action for errors")
 
@@ -27,7 +29,7 @@ def action_fail(context: Context, call: Call) -> None:
 def action_get(context: Context, call: Call) -> str:
     """Print the parameters, or the one under a dotted key."""
     call.at_most(1)
-    value: object = _task(context).params
+    value: object = output.ordered(_task(context).params)
     for key in call.word(0).split(".") if call.words else []:
         value = _inner(value, key)
     return call.show(value)
@@ -68,6 +70,7 @@ def _nest(results: dict[str, Any], path: list[str], value: str) -> None:
 
 
 def _task(context: Context) -> Task:
-    if context.task is None or not context.task.action:
+    """The action that runs; an exec command is one too, with parameters of its own."""
+    if context.task is None:
         raise errors.JujuError("not running an action")
     return context.task

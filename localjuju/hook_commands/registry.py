@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import pathlib
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -64,7 +65,7 @@ class Call:
         for word in words:
             key, equals, value = word.partition("=")
             if not equals or not key:
-                raise errors.JujuError(f'expected "key=value", got "{word}"')
+                raise errors.JujuError(f'expected "key=value", got "{word}"', errors.USAGE)
             given[key] = value
         return given
 
@@ -87,6 +88,12 @@ def command(name: str, spec: Mapping[str, str]) -> Callable[[Handler], Handler]:
     return enter
 
 
+def _help(name: str) -> str:
+    handler, spec = COMMANDS[name]
+    options = "".join(f"--{key.rpartition(',')[2]} ({kind})\n" for key, kind in spec.items())
+    return f"Usage: {name} [options]\n\nSummary:\n{inspect.getdoc(handler)}\n\nOptions:\n{options}"
+
+
 def reads_stdin(name: str, arguments: list[str]) -> bool:
     """Whether a hook command is to read its standard input, as ``--file -`` has it."""
     if name not in COMMANDS:
@@ -103,6 +110,8 @@ def run(
     """Run a hook command; give its exit code, output and error output."""
     context.commands.append(hooks.redacted(name, arguments))
     handler, spec = COMMANDS[name]
+    if flags.asks_for_help(arguments):
+        return 0, _help(name), ""
     try:
         faults.strike(context)
         call = Call(flags.parse(arguments, spec), stdin, pathlib.Path(folder))

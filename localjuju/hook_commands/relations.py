@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from localjuju import errors, flags
+from localjuju import errors, flags, output
 from localjuju.hook_commands.registry import SHOW, Call, command
 
 if TYPE_CHECKING:
@@ -18,43 +18,38 @@ _RELATION = {"r,relation": flags.TEXT}
 def relation_get(context: Context, call: Call) -> str:
     """Print a databag, or one key of it.
 
-    A follower cannot read its own application's databag, except among peers. A remote databag
-    stays for the hook as it was first read.
+    In Juju 3.6 a unit cannot read the databags of its own side, except its own and, as the
+    leader, its application's, and those of peers. A remote databag stays for the hook as it was
+    first read.
     """
     call.at_most(2)
     relation = context.relation(call.parsed.text("relation"))
     key = call.word(0, "-")
-    settings = _settings(context, relation, _subject(context, call), call)
-    return call.show(settings if key == "-" else settings.get(key))
+    settings = _settings(context, relation, _subject(context, call))
+    return call.show(output.ordered(settings) if key == "-" else settings.get(key))
 
 
 def _subject(context: Context, call: Call) -> str:
     """The unit or application that is asked for; by default the hook's remote one."""
-    application = call.parsed.boolean("app")
-    named = call.word(1)
+    application, named, hook = call.parsed.boolean("app"), call.word(1), context.hook
     if not named:
-        hook = context.hook
-        named = hook.remote_application if application else hook.remote_unit
+        named = "" if application else hook.remote_unit
+        named = named or hook.remote_application
     if not named:
         raise errors.JujuError("no unit or application specified", errors.USAGE)
     return named.partition("/")[0] if application else named
 
 
-def _settings(context: Context, relation: Relation, name: str, call: Call) -> dict[str, str]:
+def _settings(context: Context, relation: Relation, name: str) -> dict[str, str]:
     unit = context.unit
-    application = call.parsed.boolean("app")
     if name == unit.name:
         return context.own_settings(relation, application=False)
-    sibling = "/" in name and name.partition("/")[0] == unit.application
-    if name.partition("/")[0] not in relation.applications or (sibling and not relation.is_peer):
-        raise errors.JujuError("permission denied")
-    if not application or name != unit.application:
-        return context.remote_settings(relation, name)
-    if context.is_leader:
+    if name == unit.application and context.is_leader:
         return context.own_settings(relation, application=True)
-    if relation.is_peer:
-        return context.remote_settings(relation, name)
-    raise errors.JujuError("permission denied")
+    open_to_all = relation.is_peer or context.where.release.databags_are_open
+    if name.partition("/")[0] == unit.application and not open_to_all:
+        raise errors.JujuError("permission denied")
+    return context.remote_settings(relation, name)
 
 
 @command("relation-ids", SHOW)
@@ -87,10 +82,11 @@ def relation_list(context: Context, call: Call) -> str:
 
 @command("relation-model-get", SHOW | _RELATION)
 def relation_model_get(context: Context, call: Call) -> str:
-    """Print the UUID of the remote application's model, which is always this one."""
+    """Print the UUID of the remote application's model."""
     call.at_most(0)
-    context.relation(call.parsed.text("relation"))
-    return call.show({"uuid": context.where.uuid})
+    relation = context.relation(call.parsed.text("relation"))
+    where = relation.far.where if relation.far else context.where
+    return call.show({"uuid": where.uuid})
 
 
 @command("relation-set", SHOW | _RELATION | {"app": flags.BOOL, "file": flags.TEXT})

@@ -5,13 +5,16 @@ from __future__ import annotations
 import base64
 from typing import TYPE_CHECKING
 
-from localjuju import errors, flags, model, secret_store
+from localjuju import errors, flags, model, output, secret_store
 from localjuju.context import SecretChange
 from localjuju.hook_commands.registry import SHOW, Call, command
 
 if TYPE_CHECKING:
+    import datetime as dt
+
     from localjuju.context import Context
     from localjuju.model import Secret
+    from localjuju.secret_store import Reader
 
 _CONTENT = {
     "description": flags.TEXT,
@@ -21,7 +24,6 @@ _CONTENT = {
     "owner": flags.TEXT,
     "rotate": flags.TEXT,
 }
-_ROTATE = {"never", "hourly", "daily", "weekly", "monthly", "quarterly", "yearly"}
 _SUBJECT = {"r,relation": flags.TEXT, "unit": flags.TEXT}
 
 
@@ -33,16 +35,23 @@ def secret_add(context: Context, call: Call) -> str:
         raise errors.JujuError(f'secret owner "{owner}" not valid', errors.USAGE)
     if owner == "application" and not context.is_leader:
         raise errors.JujuError("this unit is not the leader")
+    rotate, expires = _rotate(call) or "never", _expires(call)
     content = _content(call, call.words)
     if not content:
         raise errors.JujuError("missing secret value or filename", errors.USAGE)
+    secret_id, label = secret_store.new_id(), call.parsed.text("label")
+    doing = f'create secrets: creating secret "{secret_id}"'
+    if owner == "application":
+        doing = f"executing leadership func: {doing}"
+    _check_label(context, label, doing)
     secret = model.Secret(
-        id=secret_store.new_id(),
+        id=secret_id,
         owner=context.unit.application if owner == "application" else context.unit.name,
-        label=_free_label(context, call.parsed.text("label")),
+        label=label,
         description=call.parsed.text("description"),
-        rotate=_rotate(call) or "never",
-        expire=call.parsed.text("expire"),
+        rotate=rotate,
+        expires=expires,
+        rotates=secret_store.next_rotation(rotate, model.now()),
         revisions={1: model.Revision(1, content)},
     )
     context.changes.created[secret.id] = secret
@@ -57,33 +66,44 @@ def secret_get(context: Context, call: Call) -> str:
         raise errors.JujuError("require either a secret URI or label", errors.USAGE)
     peek, refresh = call.parsed.boolean("peek"), call.parsed.boolean("refresh")
     if peek and refresh:
-        raise errors.JujuError("specify one of --refresh or --peek but not both", errors.USAGE)
-    secret = _by_uri_or_label(context, uri, label)
-    _relabel(context, secret, uri, label)
+        raise errors.JujuError("specify one of --peek or --refresh but not both", errors.USAGE)
+    secret, reader = _readable(context, uri, label)
+    own = label
+    if reader is context.unit:
+        _relabel(context, secret, uri, label)
+        own = _own_label(context, secret, uri, label)
     content = _pending_content(context, secret, peek=peek, refresh=refresh)
     if content is None:
-        content = secret_store.read(
-            secret, context.unit, label=label if uri else "", peek=peek, refresh=refresh
-        )
+        how = "peek" if peek else "refresh" if refresh else ""
+        content = secret_store.read(context.where, secret, reader, label=own, how=how)
     return _show_content(call, content)
+
+
+def _own_label(context: Context, secret: Secret, uri: str, label: str) -> str:
+    """The label by which the unit is to know the secret from now on; none leaves it as it is."""
+    if not secret_store.is_owner(secret, context.unit):
+        return label if uri else ""
+    consumer = secret.consumers.get(context.unit.name)
+    known = consumer is not None and consumer.label
+    return label if context.where.release.secret_labels_stay and (uri or not known) else ""
 
 
 def _show_content(call: Call, content: dict[str, str]) -> str:
     if len(call.words) < 2:  # noqa: PLR2004 - a URI alone
-        return call.show(content)
+        return call.show(output.ordered(content))
     key = call.word(1).partition("#")[0]
     if key not in content:
-        raise errors.JujuError(f'secret key "{key}" not found')
+        raise errors.JujuError(f'secret key value "{key}" not found')
     text = content[key]
     return call.show(base64.b64encode(text.encode()).decode() if "#" in call.word(1) else text)
 
 
 def _relabel(context: Context, secret: Secret, uri: str, label: str) -> None:
     """An owner that reads with a new label renames its secret."""
-    manages = secret.owner == context.unit.name or context.is_leader
-    renames = bool(uri and label) and secret_store.is_owner(secret, context.unit) and manages
+    renames = bool(uri and label) and secret_store.manages(context.where, secret, context.unit)
     if renames and context.secret_label(secret) != label:
-        _change(context, secret).label = _free_label(context, label, secret)
+        _check_label(context, label, "updating secrets", secret)
+        _change(context, secret).label = label
 
 
 def _pending_content(
@@ -107,10 +127,8 @@ def _is_new(context: Context, secret: Secret) -> bool:
 def secret_grant(context: Context, call: Call) -> None:
     """Let the remote application of a relation, or one of its units, read a secret."""
     call.at_most(1)
-    secret = _managed(context, call)
-    if not call.parsed.text("relation") and context.hook.relation_id is None:
-        raise errors.JujuError("missing relation ID", errors.USAGE)
-    relation = context.relation(call.parsed.text("relation"), "--relation")
+    relation = context.relation(call.parsed.text("relation"))
+    secret = _own(context, _uri(call))
     remote = relation.other(context.unit.application).application
     subject = call.parsed.text("unit") or remote
     if subject.partition("/")[0] != remote:
@@ -125,7 +143,8 @@ def secret_ids(context: Context, call: Call) -> str:
     removed = {secret_id for secret_id, revision in context.changes.removed if revision is None}
     owned = [*secret_store.owned_by(context.where, context.unit)]
     owned += context.changes.created.values()
-    return call.show([one.id for one in owned if _manages(context, one) and one.id not in removed])
+    mine = [one for one in owned if secret_store.manages(context.where, one, context.unit)]
+    return call.show([one.id for one in mine if one.id not in removed])
 
 
 @command("secret-info-get", SHOW | {"label": flags.TEXT})
@@ -135,16 +154,19 @@ def secret_info_get(context: Context, call: Call) -> str:
     uri, label = call.word(0), call.parsed.text("label")
     if bool(uri) == bool(label):
         raise errors.JujuError("require either a secret URI or label", errors.USAGE)
-    secret = _by_uri_or_label(context, uri, label)
-    secret_store.check_manager(context.where, secret, context.unit)
+    secret = _own(context, uri or _readable(context, uri, label)[0].id)
     info: dict[str, object] = {
+        "revision": secret.latest,
         "label": context.secret_label(secret),
         "owner": "unit" if "/" in secret.owner else "application",
-        "revision": secret.latest,
-        "rotation": secret.rotate,
     }
     if secret.description:
         info["description"] = secret.description
+    if not _is_new(context, secret) or secret.rotate != "never":
+        info["rotation"] = secret.rotate
+    for name, moment in (("rotates", secret.rotates), ("expires", secret.expires)):
+        if moment:
+            info[name] = output.rfc3339(moment)
     if secret.grants:
         info["access"] = [_access(context, grant) for grant in secret.grants.values()]
     return call.show({secret.id: info})
@@ -166,81 +188,115 @@ def _access(context: Context, grant: model.Grant) -> dict[str, str]:
 def secret_remove(context: Context, call: Call) -> None:
     """Remove a secret, or one revision."""
     call.at_most(1)
-    secret = _managed(context, call)
     revision = call.parsed.integer("revision", 0) or None
-    context.changes.removed.append((secret.id, revision))
+    if secret := _managed(context, call, "removing secrets"):
+        context.changes.removed.append((secret.id, revision))
 
 
 @command("secret-revoke", _SUBJECT | {"app,application": flags.TEXT})
 def secret_revoke(context: Context, call: Call) -> None:
     """Take a permission back: of a relation, an application or a unit."""
     call.at_most(1)
-    secret = _managed(context, call)
     subject = call.parsed.text("unit") or call.parsed.text("application") or None
     given = call.parsed.text("relation")
     if not subject and not given and context.hook.relation_id is None:
-        raise errors.JujuError("missing application or unit", errors.USAGE)
-    relation = context.relation(given, "--relation") if given or not subject else None
-    context.changes.revokes.append((secret.id, subject, relation.id if relation else None))
+        raise errors.JujuError("missing relation or application or unit", errors.USAGE)
+    relation = context.relation(given) if given or not subject else None
+    if secret := _managed(context, call, "revoking secrets"):
+        context.changes.revokes.append((secret.id, subject, relation.id if relation else None))
 
 
 @command("secret-set", _CONTENT)
 def secret_set(context: Context, call: Call) -> None:
     """Change a secret; several changes in one hook make one revision."""
-    secret = _managed(context, call)
+    rotate, expires = _rotate(call), _expires(call)
+    content, doing = _content(call, call.words[1:]), "updating secrets"
+    secret = _managed(context, call, doing)
+    if secret is None:
+        return
     change = _change(context, secret)
-    if content := _content(call, call.words[1:]):
-        change.content = content
+    change.content = content or change.content
     if label := call.parsed.text("label"):
-        change.label = _free_label(context, label, secret)
+        _check_label(context, label, doing, secret)
+        change.label = label
     change.description = call.parsed.text("description") or change.description
-    change.rotate = _rotate(call) or change.rotate
-    change.expire = call.parsed.text("expire") or change.expire
+    change.rotate = rotate or change.rotate
+    change.expires = expires or change.expires
 
 
 def _content(call: Call, words: list[str]) -> dict[str, str]:
     return secret_store.parse_content(words, call.parsed.text("file"), call.read)
 
 
-def _by_uri_or_label(context: Context, uri: str, label: str) -> Secret:
+def _readable(context: Context, uri: str, label: str) -> tuple[Secret, Reader]:
+    """The secret that is named, and what the unit is in the secret's model."""
+    created = context.changes.created
     if uri:
-        return context.find_secret(uri)
-    created = context.changes.created.values()
-    for secret in [*created, *secret_store.owned_by(context.where, context.unit)]:
+        if secret := created.get(secret_store.parse_uri(uri)):
+            return secret, context.unit
+        return secret_store.find_readable(context.where, context.unit, uri)
+    for secret in [*created.values(), *secret_store.owned_by(context.where, context.unit)]:
         if context.secret_label(secret) == label:
-            return secret
-    if secret := secret_store.by_label(context.where, context.unit, label):
-        return secret
-    raise errors.JujuError(f'secret with label "{label}" not found')
+            return secret, context.unit
+    if found := secret_store.by_label(context.where, context.unit, label):
+        return found
+    raise errors.JujuError(context.where.release.words.secret_label_unknown.format(label=label))
 
 
-def _managed(context: Context, call: Call) -> Secret:
+def _uri(call: Call) -> str:
     if not call.words:
         raise errors.JujuError("missing secret URI", errors.USAGE)
-    secret = context.find_secret(call.word(0))
-    secret_store.check_manager(context.where, secret, context.unit)
+    secret_store.parse_uri(call.word(0))
+    return call.word(0)
+
+
+def _own(context: Context, uri: str) -> Secret:
+    """A secret that the unit manages; in Juju 4.0, one of others is as good as none."""
+    secret = context.known_secret(uri)
+    if secret and secret_store.manages(context.where, secret, context.unit):
+        return secret
+    if secret is None or context.where.release.secrets_are_checked_late:
+        raise errors.JujuError(f'secret "{secret_store.parse_uri(uri)}" not found')
+    if secret_store.is_owner(secret, context.unit):
+        raise errors.JujuError("this unit is not the leader")
+    raise errors.JujuError("permission denied")
+
+
+def _managed(context: Context, call: Call, doing: str) -> Secret | None:
+    """The secret to change, or None where that is found out when the hook is committed."""
+    uri = _uri(call)
+    if not context.where.release.secrets_are_checked_late:
+        return _own(context, uri)
+    secret = context.known_secret(uri)
+    if secret and not secret_store.manages(context.where, secret, context.unit):
+        context.refuse(f'{doing}: "{context.unit.name}" is not allowed to manage this secret')
+        return None
     return secret
-
-
-def _manages(context: Context, secret: Secret) -> bool:
-    return secret.owner == context.unit.name or context.is_leader
 
 
 def _change(context: Context, secret: Secret) -> SecretChange:
     return context.changes.updated.setdefault(secret.id, SecretChange())
 
 
-def _free_label(context: Context, label: str, own: Secret | None = None) -> str:
-    """Check that no other secret of the owner has the label."""
+def _check_label(context: Context, label: str, doing: str, own: Secret | None = None) -> None:
+    """Check that no other secret of the owner has the label, now or when the hook is committed."""
     known = [*context.changes.created.values()]
     known += secret_store.owned_by(context.where, context.unit)
-    if label and any(one is not own and context.secret_label(one) == label for one in known):
-        raise errors.JujuError(f'secret with label "{label}" already exists')
-    return label
+    if not label or all(one is own or context.secret_label(one) != label for one in known):
+        return
+    problem = f'secret with label "{label}" already exists'
+    if not context.where.release.secrets_are_checked_late:
+        raise errors.JujuError(problem)
+    context.refuse(f"{doing}: {problem}")
+
+
+def _expires(call: Call) -> dt.datetime | None:
+    text = call.parsed.text("expire")
+    return secret_store.expiry(text) if text else None
 
 
 def _rotate(call: Call) -> str:
     rotate = call.parsed.text("rotate")
-    if rotate and rotate not in _ROTATE:
+    if rotate and rotate not in secret_store.ROTATE_POLICIES:
         raise errors.JujuError(f'rotate policy "{rotate}" not valid', errors.USAGE)
     return rotate

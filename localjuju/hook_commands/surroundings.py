@@ -22,7 +22,7 @@ def config_get(context: Context, call: Call) -> str:
     if call.words:
         return call.show(context.config.get(call.word(0)))
     unset = dict.fromkeys(context.application.charm.options) if call.parsed.boolean("all") else {}
-    return call.show(unset | context.config)
+    return call.show(output.ordered(unset | context.config))
 
 
 @command("credential-get", SHOW)
@@ -55,7 +55,7 @@ def goal_state(context: Context, call: Call) -> str:
             goals[other] = {"status": "joined", "since": output.rfc3339(model.now())}
             goals |= {unit.name: _goal(unit) for unit in where.units_of(other)}
     units = {unit.name: _goal(unit) for unit in where.units_of(mine)}
-    return call.show({"units": units, "relations": relations})
+    return call.show({"units": units, "relations": output.ordered(relations)})
 
 
 def _goal(unit: Unit) -> dict[str, str]:
@@ -95,8 +95,16 @@ def network_get(context: Context, call: Call) -> str:
             return call.show(model.ADDRESS)
     if call.parsed.boolean("egress-subnets"):
         return call.show([cidr])
-    address = {"hostname": "", "value": model.ADDRESS, "cidr": cidr, "address": model.ADDRESS}
-    bind = {"mac-address": "", "interface-name": "lo", "addresses": [address]}
+    address = {"hostname": model.ADDRESS, "value": model.ADDRESS, "cidr": cidr}
+    bind: dict[str, object] = {
+        "mac-address": "00:00:00:00:00:00",
+        "interface-name": "lo",
+        "addresses": [address],
+    }
+    if call.parsed.text("format", "smart") != "json":
+        # Juju keeps older names in YAML.
+        address["address"] = model.ADDRESS
+        bind |= {"macaddress": bind["mac-address"], "interfacename": "lo"}
     return call.show(
         {
             "bind-addresses": [bind],
@@ -112,7 +120,16 @@ def resource_get(context: Context, call: Call) -> str:
     call.at_most(1)
     path = context.application.resources.get(call.word(0))
     if path is None:
-        raise errors.JujuError(f'could not download resource: resource "{call.word(0)}" not found')
+        unknown = context.where.release.words.resource_unknown
+        raise errors.JujuError(
+            unknown.format(
+                address=f"{model.ADDRESS}:{model.PORT}",
+                app=context.application.uuid,
+                model=context.where.uuid,
+                resource=call.word(0),
+                tag=context.unit.tag,
+            )
+        )
     return f"{path}\n"
 
 

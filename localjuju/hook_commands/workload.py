@@ -5,15 +5,17 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from localjuju import errors, flags, hooks
+from localjuju import errors, flags, hooks, output, status
 from localjuju.hook_commands.registry import SHOW, Call, command
 from localjuju.model import Status
 
 if TYPE_CHECKING:
     from localjuju.context import Context
 
+_HIGHEST_PORT = 65535
 _LEVELS = {"TRACE", "DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"}
 _PORT = re.compile(r"(?P<first>\d+)(?:-(?P<last>\d+))?(?:/(?P<protocol>tcp|udp))?")
+_STATE_KEY, _STATE_VALUE = 256, 65536
 _SETTABLE = ("active", "blocked", "maintenance", "waiting")
 
 
@@ -74,7 +76,7 @@ def opened_ports(context: Context, call: Call) -> str:
     """List the open ports."""
     call.at_most(0)
     ending = " (*)" if call.parsed.boolean("endpoints") else ""
-    return call.show([f"{port}{ending}" for port in sorted(_ports(context))])
+    return call.show([f"{port}{ending}" for port in output.ports(_ports(context))])
 
 
 def _ports(context: Context) -> set[str]:
@@ -92,7 +94,12 @@ def _port(call: Call) -> str:
     if not match:
         raise errors.JujuError(f'invalid port or port range "{text}"', errors.USAGE)
     first, last = int(match["first"]), int(match["last"] or match["first"])
-    if not 1 <= first <= last <= 65535:  # noqa: PLR2004 - the highest port
+    if max(first, last) > _HIGHEST_PORT:
+        raise errors.JujuError(
+            f"port range bounds must be between 0 and {_HIGHEST_PORT}, got {first}-{last}",
+            errors.USAGE,
+        )
+    if not 1 <= first <= last:
         raise errors.JujuError(f"invalid port range {text}", errors.USAGE)
     span = f"{first}" if first == last else f"{first}-{last}"
     return f"{span}/{match['protocol'] or 'tcp'}"
@@ -109,19 +116,30 @@ def state_delete(context: Context, call: Call) -> None:
 def state_get(context: Context, call: Call) -> str:
     """Print the charm's state, or one key."""
     call.at_most(1)
-    state = _state(context)
-    return call.show(state.get(call.word(0)) if call.words else state)
+    if call.words:
+        return call.show(_state(context).get(call.word(0)))
+    unset = context.unit.state is None and not context.changes.state
+    if unset and call.parsed.text("format") == "json":
+        return call.show(None)
+    return call.show(output.ordered(_state(context)))
 
 
 @command("state-set", {"file": flags.TEXT})
 def state_set(context: Context, call: Call) -> None:
-    """Set keys of the charm's state."""
-    _state(context).update(call.pairs(call.words))
+    """Set keys of the charm's state, within Juju's limits."""
+    pairs = call.pairs(call.words)
+    for what, limit, texts in (
+        ("key", _STATE_KEY, pairs.keys()),
+        ("value", _STATE_VALUE, pairs.values()),
+    ):
+        if any(len(text.encode()) > limit for text in texts):
+            raise errors.JujuError(f"max allowed {what} length ({limit}): quota limit exceeded")
+    _state(context).update(pairs)
 
 
 def _state(context: Context) -> dict[str, str]:
     if context.changes.state is None:
-        context.changes.state = dict(context.unit.state)
+        context.changes.state = dict(context.unit.state or {})
     return context.changes.state
 
 
@@ -130,19 +148,22 @@ def status_get(context: Context, call: Call) -> str:
     """Print the unit's status, or the leader's application's with those of its units."""
     call.at_most(0)
     full = call.parsed.boolean("include-data")
+    short = not full and call.parsed.text("format", "smart") == "smart"
     if not call.parsed.boolean("application"):
-        details = _status(context.unit.workload)
-        return call.show(details if full else details["status"])
+        shown = context.unit.workload
+        return call.show(shown.current if short else _details(shown, full=full))
     if not context.is_leader:
-        raise errors.JujuError("this unit is not the leader")
+        raise errors.JujuError("finding application status: this unit is not the leader")
+    shown = status.application(context.where, context.application)
+    details = _details(shown, full=full)
     units = context.where.units_of(context.unit.application)
-    details = _status(context.application.status or Status("unknown"))
-    details["units"] = {unit.name: _status(unit.workload) for unit in units}
-    return call.show({"application-status": details} if full else details["status"])
+    details["units"] = {one.name: _details(one.workload, full=full) for one in units}
+    return call.show(shown.current if short else {"application-status": details})
 
 
-def _status(status: Status) -> dict[str, object]:
-    return {"status": status.current, "message": status.message, "status-data": {}}
+def _details(shown: Status, *, full: bool) -> dict[str, object]:
+    details: dict[str, object] = {"status": shown.current}
+    return {"message": shown.message, **details, "status-data": {}} if full else details
 
 
 @command("status-set", {"application": flags.BOOL})
@@ -152,16 +173,16 @@ def status_set(context: Context, call: Call) -> None:
         raise errors.JujuError("invalid args, require <status> [message]", errors.USAGE)
     current = call.word(0)
     if current not in _SETTABLE:
-        expected = "maintenance, blocked, waiting, active"
+        expected = "maintenance blocked waiting active"
         problem = f'invalid status "{current}", expected one of [{expected}]'
         raise errors.JujuError(problem, errors.USAGE)
-    status = Status(current, " ".join(call.words[1:]))
+    given = Status(current, " ".join(call.words[1:]))
     if not call.parsed.boolean("application"):
-        context.unit.workload, context.status_set = status, True
+        context.unit.workload, context.status_set = given, True
     elif context.is_leader:
-        context.application.status = status
+        context.application.status = given
     else:
-        raise errors.JujuError("setting application status: this unit is not the leader")
+        raise errors.JujuError("this unit is not the leader")
 
 
 @command("storage-add", {})
@@ -181,6 +202,8 @@ def storage_get(context: Context, call: Call) -> str:
     """Print a storage instance's kind and location."""
     call.at_most(1)
     storage_id = call.parsed.text("s") or context.hook.storage_id
+    if not storage_id:
+        raise errors.JujuError("no storage instance specified", errors.USAGE)
     storage = context.unit.storage.get(storage_id)
     if storage is None:
         raise errors.JujuError(f'invalid value "{storage_id}" for option -s: storage not found', 2)

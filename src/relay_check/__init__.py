@@ -13,13 +13,16 @@ a relay that sends a byte now and then holds it forever.
 from __future__ import annotations
 
 from relay_check.certificate import Certificate, read_certificate
+from relay_check.greeting import GREETING_DELAY
 from relay_check.kinds import Kind
-from relay_check.report import Diagnosis, Outcome, Report, SendReport, Stage
+from relay_check.report import Checked, Diagnosis, Outcome, Report, SendReport, Stage
 from relay_check.stages import check, send
 from relay_check.target import Target
 
 __all__ = [
+    "GREETING_DELAY",
     "Certificate",
+    "Checked",
     "Diagnosis",
     "Kind",
     "Outcome",

@@ -16,6 +16,9 @@ from relay_check.target import Target
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+# What a shell gives for a process that Ctrl-C ended: 128 and the number of SIGINT.
+_INTERRUPTED = 130
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Check a relay from the shell.
@@ -31,13 +34,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
         given.target, sender=given.sender, recipients=given.recipients, timeout=given.timeout
     )
     lines = [json.dumps(report.to_dict(), indent=2)] if given.as_json else report.lines()
-    sys.stdout.write("\n".join(lines) + "\n")
+    # An address beyond ASCII must not end the command on a terminal that has no such letters.
+    encoding = sys.stdout.encoding or "utf-8"
+    text = "\n".join(lines).encode(encoding, "backslashreplace").decode(encoding)
+    sys.stdout.write(f"{text}\n")
     return report.exit_code
 
 
 def run() -> NoReturn:
     """Be the command: end the process with the exit code."""
-    sys.exit(main())
+    try:
+        code = main()
+    except KeyboardInterrupt:
+        code = _INTERRUPTED
+    sys.exit(code)
 
 
 class _Given(NamedTuple):
@@ -58,12 +68,14 @@ def _parse(arguments: Sequence[str] | None) -> _Given:
         parser.error(
             "process lists show arguments: put the password into a file, for --password-file"
         )
+    given = (address.strip() for option in options.recipient for address in option.split(","))
+    recipients = tuple(address for address in given if address)
     try:
         target = _target(options)
-        envelope.Envelope(options.sender, tuple(options.recipient))
+        envelope.Envelope(options.sender, recipients)
     except ValueError as e:
         parser.error(str(e))
-    return _Given(target, options.sender, tuple(options.recipient), options.timeout, options.json)
+    return _Given(target, options.sender, recipients, options.timeout, options.json)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -89,7 +101,12 @@ def _parser() -> argparse.ArgumentParser:
     add("--password-file", help="file with the password, - for standard input")
     add("--password", help=argparse.SUPPRESS)
     add("--sender", help="address to try as the sender")
-    add("--recipient", action="append", default=[], help="address to try; may be repeated")
+    add(
+        "--recipient",
+        action="append",
+        default=[],
+        help="address to try, or several with commas; may be repeated",
+    )
     add("--timeout", type=float, default=10.0, help="seconds for the whole; 10 by default")
     add("--json", action="store_true", help="print the report as JSON")
     return parser

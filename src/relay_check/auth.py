@@ -6,12 +6,15 @@ import base64
 import hmac
 from typing import TYPE_CHECKING
 
-from relay_check import answers, wire
+from relay_check import wire
 from relay_check.kinds import Kind
 
 if TYPE_CHECKING:
     from relay_check.session import Session
     from relay_check.target import Target
+
+# RFC 4954 section 4: what makes the command longer is for the answer to a challenge.
+_MAX_COMMAND = 512
 
 
 def authenticate(session: Session, *, attempt: bool) -> None:
@@ -28,43 +31,48 @@ def authenticate(session: Session, *, attempt: bool) -> None:
         record.facts["offered"] = offered
         mechanism = _choose_mechanism(session)
         record.facts["chosen"] = mechanism
-        if not session.connection.is_encrypted and mechanism != "CRAM-MD5":
+        # CRAM-MD5 hides the password, but who listens can guess it, and read the mail.
+        hides = mechanism == "CRAM-MD5" and "STARTTLS" not in session.capabilities
+        if not session.connection.is_encrypted and not hides:
             record.warnings.append(session.diagnose(Kind.AUTH_IN_CLEAR))
         # Relays hold a refusal back for seconds, and whoever does not wait for it tries again.
         session.clock.extend_stage()
         reply = _attempt(session.connection, mechanism, target)
         record.facts["answer"] = reply.quoted
         if not reply.is_positive:
-            kind = answers.auth_kind(reply, encrypted=session.connection.is_encrypted)
-            raise session.failed(kind, reply.quoted)
+            raise session.refused("auth", reply)
+        session.authenticated = True
 
 
 def _choose_mechanism(session: Session) -> str:
+    """Choose as the library's `connect()` does, so that the two never disagree."""
     encrypted = session.connection.is_encrypted
     offered = session.capabilities.get("AUTH", "").upper().split()
     if not offered and not encrypted and "STARTTLS" in session.capabilities:
         raise session.failed(Kind.AUTH_AFTER_TLS)
     if not offered:
         raise session.failed(Kind.AUTH_NOT_OFFERED)
-    # In the clear, the one that does not show the password comes first.
-    preferred = ["PLAIN", "LOGIN", "CRAM-MD5"] if encrypted else ["CRAM-MD5", "PLAIN", "LOGIN"]
-    if not _has_md5():
-        preferred.remove("CRAM-MD5")
-    usable = [mechanism for mechanism in preferred if mechanism in offered]
-    if not usable:
+    chosen = next((each for each in ("PLAIN", "LOGIN", "CRAM-MD5") if each in offered), None)
+    if chosen == "CRAM-MD5" and not _has_md5():
+        # Some relays take PLAIN unlisted; in the clear it would show the password.
+        chosen = "PLAIN" if encrypted else None
+    if not chosen:
         listed = session.quote(session.capabilities["AUTH"])
         raise session.failed(
             Kind.AUTH_NO_MECHANISM, listed, offered=listed, usable="PLAIN, LOGIN or CRAM-MD5"
         )
-    return usable[0]
+    return chosen
 
 
 def _attempt(connection: wire.Connection, mechanism: str, target: Target) -> wire.Reply:
     user = (target.user or "").encode(errors="surrogatepass")
     password = (target.password or "").encode(errors="surrogatepass")
     plain = wire.plain_response(target)
-    initial = f" {wire.base64_of(plain)}" if mechanism == "PLAIN" else ""
-    reply = connection.command(f"AUTH {mechanism}{initial}")
+    command = f"AUTH {mechanism}"
+    with_response = f"{command} {wire.base64_of(plain)}"
+    if mechanism == "PLAIN" and len(with_response) + len(wire.CRLF) <= _MAX_COMMAND:
+        command = with_response
+    reply = connection.command(command)
     if mechanism == "PLAIN":
         # Some relays want it by itself; it is one attempt still.
         steps = [plain]

@@ -22,16 +22,28 @@ class Certificate:
     not_before: dt.datetime | None = None
     not_after: dt.datetime | None = None
 
+    @property
+    def days_left(self) -> int | None:
+        """How many whole days it is valid; negative once it has expired."""
+        return (self.not_after - dt.datetime.now(dt.timezone.utc)).days if self.not_after else None
+
+    def covers(self, host: str) -> bool:
+        """Return whether it is for a host name in ASCII, or for an address (RFC 6125)."""
+        host = host.lower()
+        wildcard = f"*.{host.partition('.')[2]}"
+        common = [part[3:] for part in self.subject.split(", ") if part.startswith("CN=")]
+        return not {host, wildcard}.isdisjoint(name.lower() for name in (self.names or common))
+
     def facts(self) -> dict[str, str]:
         """Return what a report shows."""
-        left = self.not_after - dt.datetime.now(dt.timezone.utc) if self.not_after else None
+        left = self.days_left
         return {
             "subject": self.subject,
             "names": ", ".join(self.names),
             "issuer": self.issuer,
             "not-before": _date(self.not_before),
             "not-after": _date(self.not_after),
-            "days-left": "" if left is None else str(left.days),
+            "days-left": "" if left is None else str(left),
         }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from relay_check import answers, envelope, wire
+from relay_check import envelope, wire
 from relay_check.kinds import Kind
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ def send_message(session: Session, addresses: envelope.Envelope, content: bytes)
     """Go through the stage `message`: send it to all recipients that the relay takes."""
     with session.stage("message") as record:
         size = f" SIZE={len(content)}" if "SIZE" in session.capabilities else ""
-        session.refused = envelope.offer(session, record, addresses, parameters=size, partly=True)
+        session.left_out = envelope.offer(session, record, addresses, parameters=size, partly=True)
         connection = session.connection
         reply = connection.command("DATA")
         if reply.is_positive:
@@ -29,7 +29,7 @@ def send_message(session: Session, addresses: envelope.Envelope, content: bytes)
         session.answer = record.facts["answer"] = reply.quoted
         if not reply.is_positive:
             sender = addresses.sender or "<>"
-            raise session.failed(answers.message_kind(reply), reply.quoted, sender=sender)
+            raise session.refused("message", reply, sender=sender)
 
 
 def wire_format(message: email.message.EmailMessage, *, utf8: bool) -> bytes:

@@ -6,13 +6,21 @@ import dataclasses
 import re
 from typing import TYPE_CHECKING
 
-from relay_check import answers
 from relay_check.kinds import Kind
 
 if TYPE_CHECKING:
     from relay_check import wire
     from relay_check.session import Record, Session
 
+# What may be said of the empty sender, and of no other.
+_OF_THE_SENDER = (
+    Kind.ADDRESS_SYNTAX,
+    Kind.ENVELOPE_REFUSED,
+    Kind.SENDER_DOMAIN_UNKNOWN,
+    Kind.SENDER_REFUSED,
+    Kind.SENDER_UNAUTHENTICATED,
+    Kind.SENDER_UNVERIFIED,
+)
 _SPECIAL = re.compile(r"[\s<>\x00-\x1f\x7f]")
 
 
@@ -45,14 +53,28 @@ class Envelope:
 
 def try_envelope(session: Session, envelope: Envelope, *, attempted: bool) -> None:
     """Go through the stage `envelope`: name the sender and the recipients, and take them back."""
-    if not envelope.sender and not envelope.recipients:
-        session.skip("envelope", "no address was given")
-    elif session.target.auth_type == "plain" and not attempted:
+    if session.target.auth_type == "plain" and not attempted:
         session.skip("envelope", "no AUTH was attempted")
-    else:
-        with session.stage("envelope") as record:
+        return
+    with session.stage("envelope") as record:
+        if envelope.sender or envelope.recipients:
             offer(session, record, envelope)
-            session.connection.command("RSET")
+        else:
+            _probe(session, record)
+        session.connection.command("RSET")
+
+
+def _probe(session: Session, record: Record) -> None:
+    """Try the empty sender: that shows whether the relay wants AUTH, or refuses this machine."""
+    reply = session.connection.command("MAIL FROM:<>")
+    record.facts["sender"] = f"<>: {reply.quoted}"
+    if reply.is_positive:
+        return
+    # Some relays take no mail without a sender, and yet all other mail.
+    if session.meaning("mail", reply) in _OF_THE_SENDER:
+        record.facts["note"] = "the refusal may be of the empty sender alone; try a real one"
+        return
+    raise session.refused("mail", reply, sender="the empty address")
 
 
 def offer(
@@ -71,22 +93,23 @@ def offer(
     if envelope.parameters and "SMTPUTF8" not in session.capabilities:
         raise session.failed(Kind.ADDRESS_NOT_ASCII)
     sender = f"<{envelope.sender or ''}>"
+    fields = {"sender": envelope.sender or "the empty address"}
     reply = session.connection.command(f"MAIL FROM:{sender}{parameters}{envelope.parameters}")
     record.facts["sender"] = f"{sender}: {reply.quoted}"
-    fields = {"sender": envelope.sender or "the empty address"}
     if not reply.is_positive:
-        _judge(session, record, answers.sender_kind(reply), reply, final=partly, **fields)
+        _judge(session, record, "mail", reply, final=partly, **fields)
         return {}
     replies = [_offer_recipient(session, record, address) for address in envelope.recipients]
-    refused = [(address, reply) for address, reply in replies if not reply.is_positive]
-    answered = {address: reply.quoted for address, reply in refused}
+    refused = {address: reply for address, reply in replies if not reply.is_positive}
+    answered = {address: reply.quoted for address, reply in refused.items()}
     if partly and refused and len(refused) < len(replies):
         evidence = "; ".join(f"{address}: {answer}" for address, answer in answered.items())
         record.warnings.append(session.diagnose(Kind.RECIPIENTS_LEFT_OUT, evidence))
         return answered
-    for address, reply in refused:
+    # What stays comes before what may pass.
+    for address, reply in sorted(refused.items(), key=lambda item: item[1].is_temporary):
         fields["recipient"] = address
-        _judge(session, record, answers.recipient_kind(reply), reply, final=partly, **fields)
+        _judge(session, record, "rcpt", reply, final=partly, **fields)
     return answered
 
 
@@ -98,20 +121,11 @@ def _offer_recipient(session: Session, record: Record, address: str) -> tuple[st
 
 
 def _judge(
-    session: Session, record: Record, kind: Kind, reply: wire.Reply, *, final: bool, **fields: str
+    session: Session, record: Record, stage: str, reply: wire.Reply, *, final: bool, **fields: str
 ) -> None:
-    """Fail, or warn where the relay asks to try later and nothing was to be sent."""
-    kind = _fit(session, kind)
+    """Fail, or warn where the relay greylists and nothing was to be sent."""
+    kind = session.meaning(stage, reply)
     if kind is Kind.GREYLISTED and not final:
         record.warnings.append(session.diagnose(kind, reply.quoted, **fields))
         return
-    raise session.failed(kind, reply.quoted, **fields)
-
-
-def _fit(session: Session, kind: Kind) -> Kind:
-    """Leave out what is demanded and was done already: its remedy would mislead."""
-    if kind is Kind.AUTH_REQUIRED and session.target.auth_type == "plain":
-        return Kind.ENVELOPE_REFUSED
-    if kind is Kind.TLS_REQUIRED and session.connection.is_encrypted:
-        return Kind.ENVELOPE_REFUSED
-    return kind
+    raise session.refused(stage, reply, **fields)

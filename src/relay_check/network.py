@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 import socket
 import threading
 from typing import TYPE_CHECKING, Any
 
 from relay_check import wire
+from relay_check.address import Address
 from relay_check.kinds import Kind
 
 if TYPE_CHECKING:
@@ -16,28 +16,6 @@ if TYPE_CHECKING:
     from relay_check.session import Record, Session
 
     Resolver = Callable[..., Sequence[tuple[int, int, int, str, tuple[Any, ...]]]]
-
-
-@dataclasses.dataclass(frozen=True)
-class Address:
-    """An address of the relay, as the system's resolver gives it."""
-
-    family: int
-    sockaddr: tuple[Any, ...]
-
-    def __str__(self) -> str:
-        return str(self.sockaddr[0])
-
-    def connect(self, seconds: float) -> socket.socket:
-        """Return a connected socket; raises OSError."""
-        sock = socket.socket(self.family, socket.SOCK_STREAM)
-        try:
-            sock.settimeout(seconds)
-            sock.connect(self.sockaddr)
-        except BaseException:
-            sock.close()
-            raise
-        return sock
 
 
 def reach(session: Session, resolver: Resolver) -> None:

@@ -7,7 +7,8 @@ import enum
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    import datetime as dt
+    from collections.abc import Mapping, Sequence
 
     from relay_check.kinds import Kind
 
@@ -33,6 +34,16 @@ class Diagnosis:
         """Fill the fields into a kind's words."""
         sentence = kind.sentence.format(**fields)
         return cls(kind, evidence, sentence, kind.remedy.format(**fields))
+
+    def joined(self, others: Sequence[Diagnosis]) -> Diagnosis:
+        """Return one diagnosis that says this and what else is wrong with the same thing."""
+        everything = (self, *others)
+        return Diagnosis(
+            self.kind,
+            "; ".join([self.evidence, *(other.kind.title for other in others)]),
+            " ".join(each.sentence for each in everything),
+            " ".join(dict.fromkeys(each.remedy for each in everything)),
+        )
 
     @property
     def summary(self) -> str:
@@ -109,13 +120,56 @@ class Stage:
 
 
 @dataclasses.dataclass(frozen=True)
+class Checked:
+    """What was checked, by whom, and when.
+
+    Attributes:
+        host: The relay's name, as it was given.
+        port: The relay's TCP port.
+        transport_security: `none`, `starttls` or `tls`.
+        user: The user of SMTP AUTH; empty without AUTH.
+        greeting_name: What this machine called itself; empty before EHLO.
+        own_address: This machine's address on that connection; empty without one.
+        time: When the check began, in UTC.
+    """
+
+    host: str
+    port: int
+    transport_security: str
+    user: str
+    greeting_name: str
+    own_address: str
+    time: dt.datetime
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what JSON can hold."""
+        fields = {name.replace("_", "-"): value for name, value in vars(self).items()}
+        return fields | {"time": self.time.isoformat(timespec="seconds")}
+
+    def lines(self) -> list[str]:
+        """Return what a person reads."""
+        described = {
+            "host": self.host,
+            "port": str(self.port),
+            "transport_security": self.transport_security,
+            "user": self.user,
+            "greeting name": self.greeting_name,
+            "own address": self.own_address,
+            "time": f"{self.time:%Y-%m-%d %H:%M:%S} UTC",
+        }
+        return [f"{key}: {value or 'none'}" for key, value in described.items()]
+
+
+@dataclasses.dataclass(frozen=True)
 class Report:
     """All stages that were reached, in their order. If one failed, it is the last.
 
     Attributes:
+        checked: What was checked.
         stages: What was done.
     """
 
+    checked: Checked
     stages: tuple[Stage, ...]
 
     @property
@@ -161,13 +215,20 @@ class Report:
             "summary": self.summary,
             "kind": self.kind.code if self.kind else None,
             "exit-code": self.exit_code,
+            "checked": self.checked.to_dict(),
             "stages": [stage.to_dict() for stage in self.stages],
         }
 
     def lines(self) -> list[str]:
         """Return what a person reads."""
         lines = [line for stage in self.stages for line in stage.lines()]
-        return [*lines, "", "The relay works." if self.works else f"Failed: {self.summary}"]
+        return [
+            *self.checked.lines(),
+            "",
+            *lines,
+            "",
+            "The relay works." if self.works else f"Failed: {self.summary}",
+        ]
 
 
 @dataclasses.dataclass(frozen=True)

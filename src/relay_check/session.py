@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import datetime as dt
 import ssl
 from typing import TYPE_CHECKING
 
 import hostname
-from relay_check import report, wire
+from relay_check import alerts, answers, report, wire
 from relay_check.kinds import Kind
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-    from relay_check.network import Address
+    from relay_check.address import Address
     from relay_check.target import Target
 
 
@@ -68,8 +69,9 @@ class Session:
         address: The relay's address that is used.
         ehlo_name: How the relay was greeted.
         capabilities: What EHLO listed: each keyword in capitals, with its parameters.
+        authenticated: Whether AUTH succeeded.
         answer: The relay's answer to the message, quoted.
-        refused: The relay's answer for each recipient of the message that it refused.
+        left_out: The relay's answer for each recipient of the message that it refused.
     """
 
     def __init__(self, target: Target, clock: wire.Clock) -> None:
@@ -77,12 +79,15 @@ class Session:
         self.clock = clock
         self.quote = wire.Quoter(target)
         self.records: list[Record] = []
+        self._began = dt.datetime.now(dt.timezone.utc)
         self.address: Address | None = None
         self.ehlo_name = ""
         self.capabilities: dict[str, str] = {}
+        self.authenticated = False
         self.answer: str | None = None
-        self.refused: dict[str, str] = {}
+        self.left_out: dict[str, str] = {}
         self._connection: wire.Connection | None = None
+        self._own_address = ""
 
     @property
     def host(self) -> str:
@@ -98,6 +103,7 @@ class Session:
     @connection.setter
     def connection(self, connection: wire.Connection) -> None:
         self._connection = connection
+        self._own_address = str(connection.socket.getsockname()[0])
 
     @property
     def is_connected(self) -> bool:
@@ -111,7 +117,16 @@ class Session:
 
     def report(self) -> report.Report:
         """Return what was found."""
-        return report.Report(tuple(record.to_stage() for record in self.records))
+        checked = report.Checked(
+            self.quote(self.target.host),
+            self.target.port,
+            self.target.transport_security,
+            self.quote(self.target.user or "") if self.target.auth_type == "plain" else "",
+            self.ehlo_name,
+            self._own_address,
+            self._began,
+        )
+        return report.Report(checked, tuple(record.to_stage() for record in self.records))
 
     def record(self, name: str) -> Record | None:
         """Return the record of a stage, if it was reached."""
@@ -171,8 +186,12 @@ class Session:
             return self.diagnose(Kind.TIMEOUT, f"at {stage}", stage=stage)
         ended = isinstance(error, (ssl.SSLEOFError, ssl.SSLZeroReturnError))
         if isinstance(error, ssl.SSLError) and not ended:
-            return self.diagnose(Kind.TLS_FAILED, getattr(error, "reason", None) or "")
+            return self.explain_tls(getattr(error, "reason", None) or "")
         return self.diagnose(Kind.DISCONNECTED, f"at {stage}", stage=stage)
+
+    def explain_tls(self, reason: str) -> report.Diagnosis:
+        """Diagnose an SSLError by its reason; with TLS 1.3, it may come after the handshake."""
+        return self.diagnose(alerts.kind(reason), reason, alert=alerts.words(reason) or "")
 
     def diagnose(self, kind: Kind, evidence: str = "", **fields: str) -> report.Diagnosis:
         """Fill what is known of the way into the words of a diagnosis."""
@@ -183,8 +202,28 @@ class Session:
             "auth_type": self.target.auth_type,
             "stage": self.records[-1].name,
             "limit": f"{self.clock.limit:.1f}",
+            "ehlo_name": self.ehlo_name or "its name",
+            "sender": "the sender",
+            "recipient": "the recipient",
+            "listed": "",
         }
         return report.Diagnosis.of(kind, evidence, known | fields)
+
+    def meaning(self, stage: str, reply: wire.Reply) -> Kind:
+        """Return what a refusal means at `banner`, `ehlo`, `auth`, `mail`, `rcpt` or `message`."""
+        situation = answers.Situation(
+            stage,
+            host=self.target.host.lower(),
+            encrypted=self.connection.is_encrypted,
+            authenticated=self.authenticated,
+            auth_offered="AUTH" in self.capabilities,
+        )
+        return answers.kind_of(reply, situation)
+
+    def refused(self, stage: str, reply: wire.Reply, **fields: str) -> FailedError:
+        """Return the error that ends the stage with what a refusal means."""
+        kind = self.meaning(stage, reply)
+        return self.failed(kind, reply.quoted, listed=self.quote(answers.listed(reply)), **fields)
 
     def failed(self, kind: Kind, evidence: str = "", **fields: str) -> FailedError:
         """Return the error that ends the stage with this diagnosis."""

@@ -31,7 +31,7 @@ def check(  # noqa: PLR0913 - each has a default and a name
 
     Args:
         target: What to check.
-        sender: Address to try as the envelope's sender; the empty one if there are recipients.
+        sender: Address to try as the envelope's sender; the empty one by default.
         recipients: Addresses to try as the envelope's recipients.
         timeout: Limit for the whole, in seconds.
         stage_timeout: Limit for each stage, in seconds; half of `timeout` by default, but for a
@@ -98,7 +98,7 @@ def send(  # noqa: PLR0913 - each has a default and a name
         _finish(session)
     report = session.report()
     queue_id = delivery.queue_id(session.answer) if report.works else None
-    return SendReport(report, session.answer, queue_id, session.refused)
+    return SendReport(report, session.answer, queue_id, session.left_out)
 
 
 def _reach(session: Session, resolver: network.Resolver) -> None:

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import contextlib
+import datetime as dt
 import ssl
 from typing import TYPE_CHECKING
 
-from relay_check import wire
-from relay_check.certificate import read_certificate
+from relay_check import alerts, wire
+from relay_check.certificate import Certificate, read_certificate
 from relay_check.kinds import Kind
+from relay_check.session import FailedError
 
 if TYPE_CHECKING:
-    from relay_check.session import FailedError, Record, Session
+    from relay_check.session import Record, Session
     from relay_check.target import Target
+
+# A certificate is renewed a month before its end, or a third of its life: this is late.
+_SOON = 21
 
 # x509_vfy.h of OpenSSL.
 _NO_ISSUER = 2
@@ -39,12 +44,22 @@ def start_tls(session: Session) -> None:
         try:
             context = _context(target)
         except (ssl.SSLError, TypeError, ValueError) as e:
-            reason = getattr(e, "reason", None) or "not ASCII, or empty"
+            fault = _chain_fault(target.tls_ca_chain or "")
+            reason = fault or getattr(e, "reason", None) or "no certificate in PEM"
             raise session.failed(Kind.CA_CHAIN_UNUSABLE, reason) from None
         _shake_hands(session, record, context)
         _describe_tls(session, record)
         if target.skip_ssl_verify:
             record.warnings.append(session.diagnose(Kind.CERTIFICATE_UNVERIFIED))
+
+
+def _chain_fault(pem: str) -> str | None:
+    """Say what is wrong with PEM that cannot be used, without a word of its content."""
+    if pem.startswith("\N{BYTE ORDER MARK}"):
+        return "it begins with a byte order mark"
+    if "-----BEGIN CERTIFICATE-----" not in pem:
+        return "a private key, no certificate" if "PRIVATE KEY-----" in pem else None
+    return None if pem.isascii() else "letters beyond ASCII, in a comment for example"
 
 
 def verify_strictly(session: Session) -> None:
@@ -113,10 +128,8 @@ def _ask_for_tls(session: Session) -> None:
     if "STARTTLS" not in session.capabilities:
         raise session.failed(Kind.STARTTLS_NOT_OFFERED)
     reply = session.connection.command("STARTTLS")
-    if reply.is_temporary:
-        raise session.failed(Kind.STARTTLS_TEMPORARY, reply.quoted)
     if reply.code != 220:  # noqa: PLR2004 - RFC 3207 section 4
-        raise session.failed(Kind.STARTTLS_REFUSED, reply.quoted)
+        raise session.refused("starttls", reply)
 
 
 def _shake_hands(session: Session, record: Record, context: ssl.SSLContext) -> None:
@@ -137,12 +150,26 @@ def _describe_tls(session: Session, record: Record) -> None:
         cipher = wrapped.cipher()
         record.facts["version"] = wrapped.version() or ""
         record.facts["cipher"] = cipher[0] if cipher else ""
-        _describe_certificate(session, record, wrapped.getpeercert(binary_form=True))
+        certificate = read_certificate(wrapped.getpeercert(binary_form=True) or b"")
+        _describe_certificate(session, record, certificate)
+        _warn_of_certificate(session, record, certificate)
 
 
-def _describe_certificate(session: Session, record: Record, der: bytes | None) -> None:
-    facts = read_certificate(der or b"").facts()
+def _describe_certificate(session: Session, record: Record, certificate: Certificate) -> None:
+    facts = certificate.facts()
     record.facts.update({key: session.quote(value) for key, value in facts.items()})
+
+
+def _warn_of_certificate(session: Session, record: Record, certificate: Certificate) -> None:
+    if certificate.subject and not certificate.names:
+        record.warnings.append(session.diagnose(Kind.CERTIFICATE_NO_NAMES, certificate.subject))
+    days = certificate.days_left
+    if days is not None and 0 <= days < _SOON:
+        not_after = record.facts["not-after"]
+        warning = session.diagnose(
+            Kind.CERTIFICATE_EXPIRES_SOON, not_after, days=str(days), not_after=not_after
+        )
+        record.warnings.append(warning)
 
 
 # What a failed handshake means.
@@ -152,20 +179,39 @@ def _certificate_failure(
     session: Session, record: Record, error: ssl.SSLCertVerificationError
 ) -> FailedError:
     der = _refused_certificate(session)
-    _describe_certificate(session, record, der)
+    certificate = read_certificate(der or b"")
+    _describe_certificate(session, record, certificate)
     facts = record.facts
     kind = _CERTIFICATE_KINDS.get(error.verify_code, Kind.CERTIFICATE_REFUSED)
     if error.verify_code == _NO_ISSUER and session.target.tls_ca_chain:
         kind = Kind.CA_CHAIN_INCOMPLETE
-    return session.failed(
-        kind,
-        _verify_error(error),
-        names=facts.get("names") or ("no name" if der else "names that could not be read"),
-        issuer=facts.get("issuer") or "an unknown issuer",
-        not_before=facts.get("not-before") or "an unknown date",
-        not_after=facts.get("not-after") or "an unknown date",
-        trust="tls_ca_chain" if session.target.tls_ca_chain else "This machine",
+    fields = {
+        "names": facts.get("names") or ("no name" if der else "names that could not be read"),
+        "issuer": facts.get("issuer") or "an unknown issuer",
+        "not_before": facts.get("not-before") or "an unknown date",
+        "not_after": facts.get("not-after") or "an unknown date",
+        "trust": "tls_ca_chain" if session.target.tls_ca_chain else "This machine",
+    }
+    others = [other for other in _faults(certificate, session.host) if other is not kind]
+    diagnosis = session.diagnose(kind, _verify_error(error), **fields)
+    return FailedError(
+        diagnosis.joined([session.diagnose(other, **fields) for other in others])
+        if others
+        else diagnosis
     )
+
+
+def _faults(certificate: Certificate, host: str) -> list[Kind]:
+    """Return what OpenSSL, which ends at the first fault, may not have come to."""
+    faults: list[Kind] = []
+    if certificate.subject and not certificate.covers(host):
+        faults.append(Kind.CERTIFICATE_NAME)
+    now = dt.datetime.now(dt.timezone.utc)
+    if certificate.not_after and certificate.not_after < now:
+        faults.append(Kind.CERTIFICATE_EXPIRED)
+    if certificate.not_before and certificate.not_before > now:
+        faults.append(Kind.CERTIFICATE_NOT_YET_VALID)
+    return faults
 
 
 def _refused_certificate(session: Session) -> bytes | None:
@@ -191,7 +237,7 @@ def _handshake_failure(session: Session, error: OSError) -> FailedError:
     """Say why a handshake ended, by looking at the relay in other ways."""
     reason = getattr(error, "reason", None) or "end of the connection"
     ended = isinstance(error, (ssl.SSLEOFError, ConnectionError))
-    speaks_tls = "ALERT" in reason or reason == "UNSUPPORTED_PROTOCOL"
+    speaks_tls = alerts.words(reason) is not None or reason == "UNSUPPORTED_PROTOCOL"
     if session.target.transport_security == "tls" and not ended and not speaks_tls:
         failure = _look_in_clear(session)
         if failure:
@@ -202,18 +248,21 @@ def _handshake_failure(session: Session, error: OSError) -> FailedError:
         return session.failed(Kind.TLS_VERSION, evidence)
     if ended:
         return session.failed(Kind.DISCONNECTED, "at tls")
-    return session.failed(Kind.TLS_FAILED, reason)
+    return FailedError(session.explain_tls(reason))
 
 
 def _look_in_clear(session: Session) -> FailedError | None:
     try:
         with contextlib.closing(session.open()) as connection:
-            banner = connection.reply().quoted
+            banner = connection.reply()
     except OSError:
         return None
     except wire.NotSmtpError as e:
         return session.failed(Kind.NOT_SMTP, str(e))
-    return session.failed(Kind.TLS_ON_CLEAR_PORT, banner)
+    if banner.code != 220:  # noqa: PLR2004 - RFC 5321 section 4.3.2
+        # Some relays write before TLS that they are busy or that they take no one.
+        return session.refused("banner", banner)
+    return session.failed(Kind.TLS_ON_CLEAR_PORT, banner.quoted)
 
 
 def _old_version(session: Session) -> str | None:

@@ -22,6 +22,8 @@ _MAX_QUOTE = 300
 # As many characters of base64 as tell four octets of what they encode.
 _PIECE = 6
 CRLF = b"\r\n"
+# RFC 2034 puts it at the beginning; qmail and others put it in brackets at the end.
+_ENHANCED = re.compile(r"(?:^|[\s(#])([245]\.\d{1,3}\.\d{1,3})(?=$|[\s):;,])")
 
 
 class Clock:
@@ -145,8 +147,13 @@ class Reply:
     @property
     def enhanced(self) -> str:
         """The status code of RFC 3463, such as 5.7.1, or nothing."""
-        match = re.match(r"[245]\.\d{1,3}\.\d{1,3}\b", self.text)
-        return match[0] if match else ""
+        match = _ENHANCED.search(self.text)
+        return match[1] if match else ""
+
+    @property
+    def words(self) -> str:
+        """The text without the status codes, which relays repeat in each line."""
+        return " ".join(_ENHANCED.sub(" ", line).strip() for line in self.lines)
 
     @property
     def is_positive(self) -> bool:
@@ -224,7 +231,9 @@ class Connection:
             size += len(line)
             match = re.fullmatch(r"([2-5]\d\d)(?:([ -])(.*))?", line)
             if not match or size > _MAX_REPLY:
-                raise NotSmtpError(self._quote(line))
+                # What is binary may have its first newline anywhere.
+                rest = "" if line.isprintable() else f"\n{text_of(self._buffer)}"
+                raise NotSmtpError(self._quote(line + rest))
             lines.append(match[3] or "")
             if match[2] != "-":
                 break
@@ -233,7 +242,9 @@ class Connection:
 
     def command(self, line: str) -> Reply:
         """Send a command and return the reply to it; raises OSError or NotSmtpError."""
-        self.send(line.encode(errors="surrogatepass") + CRLF)
+        # A relay that closed the connection may have said why: a 421, or an alert of TLS 1.3.
+        with contextlib.suppress(ConnectionError, ssl.SSLEOFError):
+            self.send(line.encode(errors="surrogatepass") + CRLF)
         return self.reply()
 
     def wrap(self, context: ssl.SSLContext, host: str) -> None:

@@ -18,6 +18,7 @@ INTEGRATOR = "smtp-integrator"
 PASSWORD = "correct-horse-battery"
 USER = "notifier"
 
+_PATIENCE = 900
 _LISTENERS = {"none": "plain", "starttls": "starttls", "tls": "tls"}
 _subjects = itertools.count(1)
 
@@ -100,12 +101,22 @@ class Staging:
     ) -> jubilant.Status:
         """Wait until the model has nothing left to do and is ready."""
         # A real controller looks idle between two hooks; localjuju is idle when nothing is left.
-        delay, successes = (0.2, 1) if self.on_localjuju else (1.0, 5)
+        successes = 1 if self.on_localjuju else 5
+        return self._wait(
+            lambda status: jubilant.all_agents_idle(status) and ready(status), successes
+        )
+
+    def until(self, ready: Callable[[], bool]) -> None:
+        """Wait for a moment at which the model need not have settled."""
+        self._wait(lambda _: ready(), successes=1)
+
+    def _wait(self, ready: Callable[[jubilant.Status], bool], successes: int) -> jubilant.Status:
         return self.juju.wait(
-            lambda status: jubilant.all_agents_idle(status) and ready(status),
+            ready,
             error=jubilant.any_error,
-            delay=delay,
+            delay=0.2 if self.on_localjuju else 1.0,
             successes=successes,
+            timeout=_PATIENCE,
         )
 
     def deploy_integrator(self, *, num_units: int = 1) -> None:
@@ -127,6 +138,23 @@ class Staging:
         host = "127.0.0.1" if self.on_localjuju else unit.public_address
         return Sink(self.juju, app, host, self.juju.run(f"{app}/0", "get-ca").results["ca"])
 
+    def databag(self, unit: str, app: str, *, endpoint: str = "smtp") -> dict[str, str]:
+        """Return what a unit reads in the databag of an application related to its own."""
+        relation = f'"$(relation-ids {endpoint})"'
+        line = f"relation-get -r {relation} --app --format=json - {app}"
+        return json.loads(self.juju.exec(line, unit=unit).stdout)
+
+    def remove_relation(self, first: str, last: str) -> jubilant.Status:
+        """End a relation, named by its two ends, and wait until it can be made again."""
+        self.juju.remove_relation(first, last)
+        (app, _, endpoint), other = first.partition(":"), last.partition(":")[0]
+
+        def gone(status: jubilant.Status) -> bool:
+            relations = status.apps[app].relations.get(endpoint, [])
+            return other not in [relation.related_app for relation in relations]
+
+        return self.settle(gone)
+
     def add_password(self, name: str, password: str, app: str) -> str:
         """Add a user secret with a password, and grant it to an application."""
         secret = self.juju.add_secret(name, {"password": password})
@@ -143,7 +171,11 @@ class Staging:
         self.juju.run(unit, "send-mail", {"subject": subject})
         return subject
 
-    def update_status(self, unit: str) -> None:
-        """Fire update-status now, instead of waiting for its interval."""
+    def fire_update_status(self, unit: str) -> None:
+        """Run update-status now, instead of waiting for its interval."""
         self.juju.exec("JUJU_DISPATCH_PATH=hooks/update-status ./dispatch", unit=unit)
+
+    def update_status(self, unit: str) -> None:
+        """Run update-status now, and wait until nothing is left to do."""
+        self.fire_update_status(unit)
         self.settle(lambda _: True)

@@ -9,6 +9,8 @@ import pytest
 
 from staging import INTEGRATOR, Sink, Staging
 
+pytestmark = pytest.mark.releases
+
 OLD_PASSWORD = "old-battery-staple"
 NEW_PASSWORD = "new-battery-staple"
 USER = "notifier"
@@ -101,7 +103,7 @@ def test_the_password_stands_in_no_log_status_databag_or_result(staging: Staging
     seen = {
         "log": juju.debug_log(),
         "status": juju.cli("status", "--format", "json"),
-        "relation": juju.cli("show-unit", "requirer/0", "--format", "json"),
+        "databag": json.dumps(staging.databag("requirer/0", INTEGRATOR)),
         "result": json.dumps(juju.run("requirer/0", "show-relation").results),
         "result on smtp-legacy": json.dumps(juju.run("legacy/0", "show-relation").results),
     }

@@ -56,9 +56,7 @@ def requirer(staging: Staging) -> str:
 
 
 def published_id(staging: Staging) -> str:
-    unit = staging.juju.show_unit(requirer(staging))
-    (relation,) = [r for r in unit.relation_info if r.endpoint == "smtp"]
-    return relation.app_data["password_id"]
+    return staging.databag(requirer(staging), INTEGRATOR)["password_id"]
 
 
 def refresh(staging: Staging, sink: Sink) -> None:

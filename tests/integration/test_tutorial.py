@@ -57,7 +57,7 @@ def test_each_line_of_the_tutorial_does_what_it_says(copy: pathlib.Path) -> None
         env=environment,
         capture_output=True,
         text=True,
-        timeout=180,
+        timeout=900,
         check=False,
     )
 

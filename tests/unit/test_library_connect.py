@@ -251,7 +251,9 @@ def test_a_silent_relay_is_a_timeout() -> None:
         data(relay, "none").connect(timeout=0.1).__enter__()
 
 
-@pytest.mark.parametrize("host", ["smtp..example.com", ".example.com", f"{'a' * 64}.example.com"])
+@pytest.mark.parametrize(
+    "host", ["smtp..example.com", ".example.com", f"{'a' * 64}.example.com", "."]
+)
 @pytest.mark.parametrize("transport_security", ["none", "tls"])
 def test_what_can_be_no_host_is_an_os_error(host: str, transport_security: str) -> None:
     with library_relay.Relay() as relay:

@@ -177,9 +177,20 @@ def test_a_reader_that_returns_nothing_announces_nothing(harness: Any) -> None:
     assert harness.charm.taken() == []
 
 
+class OthersError(Exception):
+    """An error of another library, with errors that are not pydantic's."""
+
+    def __init__(self, errors: object) -> None:
+        super().__init__("p@ssword")
+        self.errors = errors
+
+
 @pytest.mark.parametrize(
     "error",
     [
+        OthersError(["p@ssword"]),
+        OthersError(lambda: ["p@ssword"]),
+        OthersError(lambda: None),
         smtp.SecretError("not granted"),
         smtp.SmtpError("p@ssword"),
         ValueError("p@ssword"),

@@ -766,6 +766,7 @@ def test_a_password_in_the_place_of_the_id_is_not_shown(
         ops.SecretNotFoundError("ERROR"),
         ops.ModelError(),
         FileNotFoundError("secret-get"),
+        RuntimeError("command not found: secret-get"),
     ],
 )
 def test_any_error_of_the_look_up_is_a_secret_error(error: Exception) -> None:

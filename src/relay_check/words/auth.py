@@ -41,6 +41,66 @@ AUTH_APP_PASSWORD = Words(
     "The relay refuses this account's own password for a program.",
     "Make an app password in the account at the provider, and set password_secret to it.",
 )
+BROWSER_LOGIN = Words(
+    NO_PERMISSION,
+    "log in by a browser first",
+    "The provider wants to see the account's owner before it lets a program in.",
+    "Log in at the provider's web page and confirm; if it stays, make an app password there.",
+)
+SES_CREDENTIALS = Words(
+    NO_PERMISSION,
+    "Amazon SES refuses the credentials",
+    "SES takes SMTP credentials of its own, made for one region: no keys of IAM.",
+    "Make SMTP credentials in the SES console, in the region that host names.",
+)
+SENDGRID_CREDENTIALS = Words(
+    NO_PERMISSION,
+    "SendGrid refuses the credentials",
+    "SendGrid takes the word apikey as the user, and an API key as the password.",
+    "Set user=apikey, and password_secret to an API key that may send mail.",
+)
+SMTP_AUTH_OFF = Words(
+    NO_PERMISSION,
+    "SMTP AUTH is switched off",
+    "The provider has SMTP AUTH off for this account or its organization; no password helps.",
+    "Have its administrator switch SMTP AUTH on for the mailbox, or use another relay.",
+)
+SECURITY_POLICY = Words(
+    NO_PERMISSION,
+    "security policy forbids AUTH",
+    "A policy of the organization, such as security defaults, keeps programs out.",
+    "Have its administrator exempt the account from the policy, or use another relay.",
+)
+PASSWORDS_OFF = Words(
+    NO_PERMISSION,
+    "passwords are switched off",
+    "The provider lets programs in by OAuth alone, which clients of this relay do not speak.",
+    "Use a relay that takes a password or knows this machine's address; no password helps.",
+)
+ACCOUNT_DISABLED = Words(
+    NO_PERMISSION,
+    "account is disabled",
+    "The relay has locked, disabled or suspended the account; the password may be right.",
+    "Have the account unlocked by the relay's operator, or at the provider's web page.",
+)
+PASSWORD_EXPIRED = Words(
+    NO_PERMISSION,
+    "password has expired",
+    "The relay wants a new password for this account.",
+    "Change the password at the relay, and set password_secret to the new one.",
+)
+TOO_MANY_ATTEMPTS = Words(
+    TEMPORARY,
+    "too many attempts of AUTH",
+    "The relay takes no more logins for now, after too many; the password may be right.",
+    "Wait an hour without any attempt, and find who tries a wrong password.",
+)
+AUTH_MECHANISM_REFUSED = Words(
+    NO_PERMISSION,
+    "AUTH mechanism refused",
+    "The relay lists an AUTH mechanism and refuses it all the same.",
+    "Ask the relay's operator which mechanism the account may use; check port and host.",
+)
 AUTH_TEMPORARY = Words(
     TEMPORARY,
     "AUTH fails for now",
@@ -58,4 +118,10 @@ AUTH_REQUIRED = Words(
     "AUTH required",
     "The relay takes mail only after AUTH, but auth_type={auth_type}.",
     "Set auth_type=plain, with user and password_secret.",
+)
+DENIED_AFTER_AUTH = Words(
+    NO_PERMISSION,
+    "denied after AUTH",
+    "The relay took the user and the password, and refuses this account all the same.",
+    "Ask the relay's operator: its rules must let this account send once it has logged in.",
 )

@@ -36,6 +36,24 @@ TLS_VERSION = Words(
     "The relay offers no version of TLS that clients accept: TLS 1.2 or newer.",
     "Ask the relay's operator for TLS 1.2 or newer, or use another relay.",
 )
+TLS_TOO_OLD = Words(
+    PROTOCOL_ERROR,
+    "this machine's TLS is too old",
+    "The relay wants a newer version of TLS than this machine speaks.",
+    "Update Python and OpenSSL of this machine, and allow TLS 1.2 and 1.3.",
+)
+TLS_ALERT = Words(
+    PROTOCOL_ERROR,
+    "relay ends TLS",
+    "Port and transport_security are right; the relay ends TLS, and says: {alert}.",
+    "Ask the relay's operator to mend its certificate or its settings of TLS.",
+)
+CLIENT_CERTIFICATE = Words(
+    NO_PERMISSION,
+    "client certificate wanted",
+    "The relay lets clients in by a certificate of their own, and there is none to give.",
+    "Use a port or a relay that takes a password, or ask its operator to want no certificate.",
+)
 TLS_FAILED = Words(
     PROTOCOL_ERROR,
     "TLS handshake failed",
@@ -95,6 +113,20 @@ CERTIFICATE_NOT_STRICT = Words(
     "certificate fails strict verification",
     "Newer clients, such as Python 3.13, verify strictly and will refuse this certificate.",
     "Have the certificate and its CA made anew by RFC 5280, with both key identifiers.",
+    is_warning=True,
+)
+CERTIFICATE_NO_NAMES = Words(
+    UNAVAILABLE,
+    "certificate has no alternative names",
+    "The certificate names the host in its CN alone: Go and others refuse it for that.",
+    "Have a certificate made with a subject alternative name for {host}.",
+    is_warning=True,
+)
+CERTIFICATE_EXPIRES_SOON = Words(
+    UNAVAILABLE,
+    "certificate expires soon",
+    "The relay's certificate ends in {days} days, on {not_after}.",
+    "See that the relay's certificate is renewed in time.",
     is_warning=True,
 )
 CERTIFICATE_UNVERIFIED = Words(

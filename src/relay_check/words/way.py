@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from relay_check.words import LATER, NO_HOST, PORTS, PROTOCOL_ERROR, TEMPORARY, UNAVAILABLE, Words
+from relay_check.words import (
+    LATER,
+    NO_HOST,
+    NO_PERMISSION,
+    PORTS,
+    PROTOCOL_ERROR,
+    TEMPORARY,
+    UNAVAILABLE,
+    Words,
+)
 
 HOST_UNKNOWN = Words(
     NO_HOST,
@@ -68,8 +77,44 @@ TLS_ON_CLEAR_PORT = Words(
 BLOCKED = Words(
     UNAVAILABLE,
     "relay blocks this machine",
-    "The relay refuses connections from this machine's address.",
+    "The relay refuses connections from this machine's address{listed}.",
     "Ask the relay's operator to allow the address, and look it up in the block lists.",
+)
+NO_SERVICE = Words(
+    UNAVAILABLE,
+    "no mail service here",
+    "The relay says that it takes no mail on port {port} of {host}.",
+    f"Set the right host and port: {PORTS}; else ask the relay's operator.",
+)
+NO_REVERSE_DNS = Words(
+    UNAVAILABLE,
+    "no reverse DNS",
+    "The relay finds no name for this machine's address, or one that leads elsewhere.",
+    "Have the address's owner set a PTR record to a name that resolves to the same address.",
+)
+RESOLVER_REFUSED = Words(
+    UNAVAILABLE,
+    "relay's resolver is refused",
+    "A block list refuses the relay's own name servers; this machine is not listed.",
+    "Ask the relay's operator to query block lists by a resolver of its own.",
+)
+ADDRESS_NOT_AUTHORIZED = Words(
+    NO_PERMISSION,
+    "address not authorized",
+    "The relay knows its clients by address or domain, and does not know this one.",
+    "Register this machine's public address and the sender's domain with the relay's operator.",
+)
+TOO_MANY_CONNECTIONS = Words(
+    TEMPORARY,
+    "too many connections",
+    "The relay has too many connections open, of this machine or account or of all.",
+    "Have fewer applications send at once, or ask the relay's operator for a higher limit.",
+)
+RATE_LIMITED = Words(
+    TEMPORARY,
+    "rate limited",
+    "The relay slows this machine or account down: too much mail, or complaints about it.",
+    "Wait, and send less at once; if it stays, ask the relay's operator.",
 )
 BUSY = Words(
     TEMPORARY,
@@ -77,11 +122,35 @@ BUSY = Words(
     "The relay takes no more connections now: there are too many, or it is going down.",
     LATER,
 )
+RELAY_BROKEN = Words(
+    TEMPORARY,
+    "relay is broken",
+    "Something within the relay fails: a lookup, a filter, a policy service, a file.",
+    "Nothing to mend here: ask the relay's operator, whose log says what fails.",
+)
+RELAY_FULL = Words(
+    TEMPORARY,
+    "relay's disk is full",
+    "The relay has no room to store mail.",
+    "Nothing to mend here: ask the relay's operator to free disk space.",
+)
 EHLO_REFUSED = Words(
     PROTOCOL_ERROR,
     "EHLO refused",
     "The relay refuses the name that this machine gives itself, {ehlo_name}.",
     "Give this machine a name that the DNS knows, or ask the relay's operator.",
+)
+LMTP_PORT = Words(
+    PROTOCOL_ERROR,
+    "no SMTP but LMTP",
+    "Port {port} knows neither EHLO nor HELO: most likely it is LMTP's, for mailboxes.",
+    f"Set the right host and port: {PORTS}.",
+)
+PROXY_PROTOCOL = Words(
+    PROTOCOL_ERROR,
+    "PROXY protocol expected",
+    "Port {port} wants the PROXY protocol, which a load balancer in front of it speaks.",
+    "Set host and port to the load balancer's, or have the relay take clients without it.",
 )
 PROTOCOL = Words(
     PROTOCOL_ERROR,

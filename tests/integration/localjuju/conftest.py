@@ -23,10 +23,17 @@ def localjuju(controller: None) -> None:
     jubilant.Juju(cli_binary=JUJU).bootstrap("localhost", "localjuju")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what touches a difference between releases: the tests that ask which one is played."""
+    for item in items:
+        if "release" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.releases)
+
+
 @pytest.fixture(scope="session")
 def release(pytestconfig: pytest.Config) -> Release:
     """The release of Juju that is played."""
-    return RELEASES[pytestconfig.getoption("--juju-release")]
+    return RELEASES[str(pytestconfig.getoption("--juju-release"))]
 
 
 @pytest.fixture

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
 
 JUJU = pathlib.Path(__file__).parents[3] / "localjuju" / "bin" / "juju"
 
+PATIENCE = 600
+"""Seconds that a busy machine may take for whatever a test waits for."""
+
+BASES = [{"name": "ubuntu", "channel": "24.04", "architectures": ["amd64", "arm64"]}]
 DISPATCH = """\
 #!/bin/sh
 event=${{JUJU_DISPATCH_PATH#*/}}
@@ -45,6 +49,7 @@ class Scripted:
         charm.mkdir(exist_ok=True)
         config, actions = files.pop("config", None), files.pop("actions", None)
         (charm / "metadata.yaml").write_text(yaml.safe_dump({"name": name, **files}))
+        (charm / "manifest.yaml").write_text(yaml.safe_dump({"bases": BASES}))
         if config:
             (charm / "config.yaml").write_text(yaml.safe_dump({"options": config}))
         if actions:
@@ -75,6 +80,13 @@ class Scripted:
         """Let a paused hook go on."""
         (self.folder / name).touch()
 
+    def reach(self, name: str) -> None:
+        """Wait until a script has made a file of this name in the folder."""
+        deadline = time.monotonic() + PATIENCE
+        while not (self.folder / name).exists():
+            assert time.monotonic() < deadline, name
+            time.sleep(0.01)
+
     def forget(self) -> None:
         """Begin a new record of events."""
         (self.folder / "events").unlink(missing_ok=True)
@@ -96,7 +108,7 @@ def settle(juju: jubilant.Juju) -> jubilant.Status:
 
 def wait(juju: jubilant.Juju, ready: Callable[[jubilant.Status], bool]) -> jubilant.Status:
     """Wait until the status is as a test wants it."""
-    return juju.wait(ready, delay=0.02, successes=1, timeout=20)
+    return juju.wait(ready, delay=0.02, successes=1, timeout=PATIENCE)
 
 
 def gone(juju: jubilant.Juju, *apps: str) -> jubilant.Status:
@@ -107,22 +119,27 @@ def gone(juju: jubilant.Juju, *apps: str) -> jubilant.Status:
 def run(juju: jubilant.Juju, unit: str, line: str) -> jubilant.Task:
     """Run a line in a unit's hook context; a failure is in the result, not raised."""
     try:
-        return juju.exec(line, unit=unit)
+        return juju.exec(line, unit=unit, wait=PATIENCE)
     except jubilant.TaskError as error:
         return error.task
 
 
-def refusal(juju: jubilant.Juju, *arguments: str) -> str:
+def juju(model: jubilant.Juju, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run a juju command in a model, however it ends."""
+    command = [model.cli_binary, arguments[0], "--model", str(model.model), *arguments[1:]]
+    return subprocess.run(command, check=False, capture_output=True, text=True)
+
+
+def refusal(model: jubilant.Juju, *arguments: str) -> str:
     """What `juju` answers to a command that it refuses."""
-    command = [juju.cli_binary, arguments[0], "--model", str(juju.model), *arguments[1:]]
-    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    done = juju(model, *arguments)
     assert done.returncode, done.stdout
     return done.stderr
 
 
 def ends(process: int) -> bool:
     """Wait for the end of a process."""
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + PATIENCE
     while not has_ended(process) and time.monotonic() < deadline:
         time.sleep(0.01)
     return has_ended(process)

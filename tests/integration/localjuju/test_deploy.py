@@ -100,8 +100,10 @@ def test_a_charm_of_old_has_hooks_without_dispatch(
 def test_metadata_may_stand_in_charmcraft_yaml(model: jubilant.Juju, scripted: Scripted) -> None:
     charm = scripted.charm("app")
     (charm / "metadata.yaml").unlink()
+    (charm / "manifest.yaml").unlink()
     (charm / "charmcraft.yaml").write_text(
-        "name: modern\nconfig: {options: {n: {type: int, default: 7}}}\n"
+        "name: modern\nplatforms: {ubuntu@24.04:amd64: }\n"
+        "config: {options: {n: {type: int, default: 7}}}\n"
         "actions: {look: {description: Look.}}\nprovides: {db: {interface: db}}\n"
     )
     model.deploy(charm)
@@ -109,7 +111,9 @@ def test_metadata_may_stand_in_charmcraft_yaml(model: jubilant.Juju, scripted: S
     assert "look" in model.cli("actions", "modern")
 
 
-def test_deploy_refuses_as_juju_does(model: jubilant.Juju, scripted: Scripted) -> None:
+def test_deploy_refuses_as_juju_does(
+    model: jubilant.Juju, scripted: Scripted, release: Release
+) -> None:
     charm = scripted.charm("app", config={"n": {"type": "int"}})
     assert "is no path" in refusal(model, "deploy", "app")
     assert "no charm was found" in refusal(model, "deploy", "./nowhere")
@@ -130,6 +134,13 @@ def test_deploy_refuses_as_juju_does(model: jubilant.Juju, scripted: Scripted) -
     assert 'invalid params schema for action schema "look"' in refusal(
         model, "deploy", str(unknown_type)
     )
+    (unknown_type / "actions.yaml").unlink()
+    (unknown_type / "manifest.yaml").write_text("bases: []\n")
+    without_bases = {
+        "3.6": "charm does not define any bases, not valid",
+        "4.0": "charm metadata without bases in manifest not valid",
+    }
+    assert without_bases[release.name] in refusal(model, "deploy", str(unknown_type))
     (charm / "dispatch").unlink()
     assert "has no hooks nor dispatch file" in refusal(model, "deploy", str(charm), "other")
     (charm / "broken.charm").write_text("no zip")

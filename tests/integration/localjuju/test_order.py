@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     import jubilant
     from scripted import Scripted
 
+    from localjuju.releases import Release
+
 DB = {"db": {"interface": "db"}}
 RING = {"ring": {"interface": "ring"}}
 
@@ -89,7 +91,7 @@ def test_an_application_ends(model: jubilant.Juju, scripted: Scripted) -> None:
 
 
 def test_the_next_leader_is_elected_when_the_leader_is_gone(
-    model: jubilant.Juju, scripted: Scripted
+    model: jubilant.Juju, scripted: Scripted, release: Release
 ) -> None:
     model.deploy(scripted.charm("app", peers=RING), num_units=3)
     settle(model)
@@ -100,15 +102,47 @@ def test_the_next_leader_is_elected_when_the_leader_is_gone(
     settle(model)
     assert scripted.text("led") == "True"
     assert [name for name, unit in status.apps["app"].units.items() if unit.leader] == ["app/1"]
+    late = release.name == "4.0"
     assert scripted.events("app/0") == [
         "ring-relation-departed app/1",
         "ring-relation-departed app/2",
-        "ring-relation-broken",
+        *([] if late else ["ring-relation-broken"]),
         "stop",
         "remove",
     ]
-    assert scripted.events("app/1") == ["ring-relation-departed app/0", "leader-elected"]
-    assert scripted.events("app/2") == ["ring-relation-departed app/0"]
+    departed = ["ring-relation-departed app/0"]
+    assert scripted.events("app/1") == [*([] if late else departed), "leader-elected"]
+    assert scripted.events("app/2") == ([] if late else departed)
+
+
+def test_juju_4_tells_of_removed_peers_at_the_next_refresh(
+    model: jubilant.Juju, scripted: Scripted, release: Release
+) -> None:
+    charm = scripted.charm("app", peers=RING, provides=DB)
+    model.deploy(charm, num_units=2)
+    model.deploy(scripted.charm("client", requires=DB))
+    model.integrate("app", "client")
+    settle(model)
+    scripted.forget()
+    model.remove_unit("app/1")
+    wait(model, lambda status: "app/1" not in status.apps["app"].units)
+    settle(model)
+    late, departed = release.name == "4.0", "ring-relation-departed app/1"
+    assert scripted.events("app/0") == ([] if late else [departed])
+    assert scripted.events("client/0") == ["db-relation-departed app/1"]
+    ends = [event for event in scripted.events("app/1") if "departed" in event]
+    rings_first = ["ring-relation-departed app/0", "db-relation-departed client/0"]
+    assert ends == (rings_first[::-1] if late else rings_first)
+    peers = run(model, "app/0", "relation-list -r ring:0").stdout
+    assert peers == ("app/1\n" if late else "")
+    model.refresh("app", path=charm)
+    settle(model)
+    assert scripted.events("app/0") == (
+        ["upgrade-charm", "config-changed", departed]
+        if late
+        else [departed, "upgrade-charm", "config-changed"]
+    )
+    assert run(model, "app/0", "relation-list -r ring:0").stdout == ""
 
 
 def test_numbers_are_not_used_again(model: jubilant.Juju, scripted: Scripted) -> None:

@@ -8,12 +8,20 @@ from typing import TYPE_CHECKING
 
 import jubilant
 import pytest
-from scripted import gone, refusal, run, settle
+from scripted import gone, refusal, run, settle, wait
 
 if TYPE_CHECKING:
     from scripted import Scripted
 
+    from localjuju.releases import Release
+
 DB = {"db": {"interface": "db"}}
+DENIED = {"3.6": "ERROR permission denied", "4.0": 'ERROR "{}" is not allowed to read this secret'}
+
+
+def denied(release: Release, unit: str) -> str:
+    """What a unit hears that may not read a secret."""
+    return DENIED[release.name].format(unit)
 
 
 class Pair:
@@ -95,7 +103,9 @@ def test_an_owner_that_reads_tracks_a_revision_too(pair: Pair) -> None:
     assert environment["JUJU_SECRET_LABEL"] == "mine"
 
 
-def test_secret_remove_tells_the_owner_when_nobody_tracks_a_revision(pair: Pair) -> None:
+def test_secret_remove_tells_the_owner_when_nobody_tracks_a_revision(
+    pair: Pair, release: Release
+) -> None:
     pair.get("client/0")
     pair.get("client/1")
     pair.set("two")
@@ -105,7 +115,8 @@ def test_secret_remove_tells_the_owner_when_nobody_tracks_a_revision(pair: Pair)
     assert pair.scripted.events("app/0") == ["secret-remove"]
     assert pair.scripted.events("app/1") == []
     environment = pair.scripted.environment("app/0", "secret-remove")
-    assert environment["JUJU_SECRET_ID"] == pair.short
+    secret_id = pair.short if release.name == "3.6" else pair.short.removeprefix("secret:")
+    assert environment["JUJU_SECRET_ID"] == secret_id
     assert environment["JUJU_SECRET_LABEL"] == "mine"
     assert environment["JUJU_SECRET_REVISION"] == "1"
     pair.run("app/0", f"secret-remove --revision 1 {pair.id}")
@@ -144,59 +155,123 @@ def test_a_hook_reads_what_it_writes_where_juju_shows_it(pair: Pair) -> None:
     assert task.stdout.split() == ["one", "one", "two", "fresh", "password:", "fresh"]
 
 
-def test_a_followers_hands_are_tied(pair: Pair) -> None:
+def test_a_followers_hands_are_tied(pair: Pair, release: Release) -> None:
+    late = release.name == "4.0"
+    not_found = f'ERROR secret "{pair.short.removeprefix("secret:")}" not found\n'
+    for line in (f"secret-grant -r 0 {pair.id}", f"secret-info-get {pair.id}"):
+        task = pair.run("app/1", line)
+        words = not_found if late else "ERROR this unit is not the leader\n"
+        assert (task.return_code, task.stderr) == (1, words), line
     for line in (
         f"secret-set {pair.id} password=x",
         f"secret-remove {pair.id}",
-        f"secret-grant -r 0 {pair.id}",
         f"secret-revoke -r 0 {pair.id}",
-        f"secret-info-get {pair.id}",
-        "secret-add password=x",
     ):
         task = pair.run("app/1", line)
-        assert task.return_code == 1, line
-        assert task.stderr == "ERROR this unit is not the leader\n", line
+        assert task.return_code == (0 if late else 1), line
+        refused = "not allowed to manage this secret" if late else "this unit is not the leader"
+        assert refused in task.message + task.stderr, line
+    task = pair.run("app/1", "secret-add password=x")
+    assert (task.return_code, task.stderr) == (1, "ERROR this unit is not the leader\n")
     assert pair.run("app/1", "secret-ids --format=json").stdout == "[]\n"
     mine = pair.run("app/1", "secret-add --owner unit password=x").stdout.strip()
     assert pair.run("app/1", f"secret-set {mine} password=y").success
-    assert pair.run("app/0", f"secret-set {mine} password=z").stderr == "ERROR permission denied\n"
+    task = pair.run("app/0", f"secret-set {mine} password=z")
+    assert task.message + task.stderr in (
+        'updating secrets: "app/0" is not allowed to manage this secret',
+        "ERROR permission denied\n",
+    )
+    assert pair.juju.show_secret(mine, reveal=True).content == {"password": "y"}
 
 
-def test_not_granted_and_not_found_are_two_errors(pair: Pair) -> None:
+def test_juju_4_refuses_a_hook_that_changed_what_is_not_its_units(
+    pair: Pair, release: Release
+) -> None:
+    after = f"{pair.scripted.folder}/after"
+    line = f"relation-set -r 0 a=1; secret-set {pair.id} password=evil && touch {after}"
+    pair.scripted.on("config-changed", f"{line} || true\n", unit="app/1")
+    pair.juju.trust("app")
+    settle(pair.juju)
+    unit = pair.juju.status().apps["app"].units["app/1"]
+    late = release.name == "4.0"
+    assert pair.scripted.folder.joinpath("after").exists() == late
+    assert unit.is_error == late
+    assert pair.juju.show_secret(pair.id, reveal=True).content == {"password": "one"}
+    written = run(pair.juju, "client/0", "relation-get -r 0 a app/1").stdout
+    assert written == ("" if late else "1\n")
+
+
+def test_juju_4_passes_over_secrets_that_are_not_there(pair: Pair, release: Release) -> None:
+    for line in ("secret-set 9m4e2mr0ui3e8a215n4g abc=1", "secret-remove 9m4e2mr0ui3e8a215n4g"):
+        assert pair.run("app/0", line).return_code == (0 if release.name == "4.0" else 1)
+
+
+def test_not_granted_and_not_found_are_two_errors(pair: Pair, release: Release) -> None:
     other = pair.run("app/0", "secret-add password=x").stdout.strip()
     task = pair.run("client/0", f"secret-get {other}")
-    assert (task.return_code, task.stderr) == (1, "ERROR permission denied\n")
+    assert (task.return_code, task.stderr) == (1, f"{denied(release, 'client/0')}\n")
     missing = "9m4e2mr0ui3e8a215n4g"
     task = pair.run("client/0", f"secret-get secret:{missing}")
-    assert (task.return_code, task.stderr) == (1, f'ERROR secret "{missing}" not found\n')
+    unknown = {
+        "3.6": f'secret "{missing}" not found',
+        "4.0": "getting latest secret revision: secret not found",
+    }[release.name]
+    assert (task.return_code, task.stderr) == (1, f"ERROR {unknown}\n")
     task = pair.run("client/0", "secret-get --label none")
-    assert (task.return_code, task.stderr) == (1, 'ERROR secret with label "none" not found\n')
+    assert task.return_code == 1
+    assert 'label "none" not found' in task.stderr
     task = pair.run("client/0", "secret-get nonsense")
-    assert task.stderr == 'ERROR secret URI "nonsense" not valid\n'
+    assert (task.return_code, task.stderr) == (2, 'ERROR secret URI "nonsense" not valid\n')
 
 
-def test_labels_of_both_sides(pair: Pair) -> None:
+def test_juju_4_tells_of_changes_to_whoever_was_refused(pair: Pair, release: Release) -> None:
+    pair.run("app/0", f"secret-revoke -r 0 {pair.id}")
+    assert pair.get("client/0") == denied(release, "client/0")
+    pair.scripted.forget()
+    pair.set("two")
+    told = pair.scripted.events("client/0")
+    assert told == (["secret-changed"] if release.name == "4.0" else [])
+
+
+def test_an_old_label_stays_with_those_who_read_by_it_on_juju_4(
+    pair: Pair, release: Release
+) -> None:
+    for unit in ("app/0", "app/1"):
+        assert pair.run(unit, "secret-get --label mine").success
+    pair.run("app/0", f"secret-set {pair.id} --label other")
+    assert pair.run("app/0", "secret-get --label other").success
+    assert pair.run("app/1", "secret-get --label mine").success == (release.name == "4.0")
+    pair.set("two")
+    environment = pair.scripted.environment("app/1", "secret-changed")
+    label = {"3.6": "other", "4.0": "mine"}[release.name]
+    assert environment["JUJU_SECRET_LABEL"] == label
+
+
+def test_labels_of_both_sides(pair: Pair, release: Release) -> None:
     pair.get("client/0", "--label theirs")
     assert pair.run("client/0", "secret-get --label theirs").stdout == "password: one\n"
     assert "not found" in pair.run("client/1", "secret-get --label theirs").stderr
     line = "secret-info-get --label mine --format=json"
     info = json.loads(pair.run("app/0", line).stdout)
     assert info[jubilant.SecretURI(pair.id).unique_identifier]["revision"] == 1
-    assert "already exists" in pair.run("app/0", "secret-add --label mine password=x").stderr
+    task = pair.run("app/0", "secret-add --label mine password=x")
+    assert task.return_code == (0 if release.name == "4.0" else 1)
+    assert 'secret with label "mine" already exists' in task.message + task.stderr
+    assert len(pair.juju.secrets()) == 1
     pair.run("app/0", f"secret-get {pair.id} --label renamed")
     assert pair.run("app/0", "secret-get --label renamed").success
 
 
-def test_a_grant_ends_with_revoke_and_with_its_relation(pair: Pair) -> None:
+def test_a_grant_ends_with_revoke_and_with_its_relation(pair: Pair, release: Release) -> None:
     assert pair.get("client/0") == "one"
     pair.run("app/0", f"secret-revoke -r 0 {pair.id}")
-    assert pair.get("client/0") == "ERROR permission denied"
+    assert pair.get("client/0") == denied(release, "client/0")
     pair.run("app/0", f"secret-grant -r 0 --unit client/1 {pair.id}")
-    assert pair.get("client/0") == "ERROR permission denied"
+    assert pair.get("client/0") == denied(release, "client/0")
     assert pair.get("client/1") == "one"
     pair.juju.remove_relation("app", "client")
     settle(pair.juju)
-    assert pair.get("client/1") == "ERROR permission denied"
+    assert pair.get("client/1") == denied(release, "client/1")
     assert pair.juju.show_secret(pair.id).access is None
 
 
@@ -221,20 +296,45 @@ def test_secret_values_come_from_files_and_base64(pair: Pair) -> None:
         'secret-get "$(cat id)" --format=json; secret-get "$(cat id)" two#base64'
     )
     assert pair.run("app/0", line).stdout == '{"one":"a\\nb","two":"hi!"}\naGkh\n'
-    assert 'key "Pw" not valid' in pair.run("app/0", "secret-add Pw=x").stderr
+    for wrong in ("Pw=x", "pw=x", "password=", "password"):
+        task = pair.run("app/0", f"secret-add {wrong}")
+        assert task.return_code == 2
+        assert "not valid" in task.stderr
     assert 'key "one" is no base64' in pair.run("app/0", "secret-add one#base64=%").stderr
 
 
+def test_an_owner_is_told_once_that_a_secret_expired(pair: Pair, release: Release) -> None:
+    line = "secret-add --label short --expire 100ms password=e"
+    secret_id = jubilant.SecretURI(pair.run("app/0", line).stdout.strip()).unique_identifier
+    wait(pair.juju, lambda _: "app/0 secret-expired" in pair.scripted.events())
+    settle(pair.juju)
+    assert pair.scripted.events() == ["app/0 secret-expired"]
+    environment = pair.scripted.environment("app/0", "secret-expired")
+    prefix = {"3.6": "secret:", "4.0": ""}[release.name]
+    assert environment["JUJU_SECRET_ID"] == f"{prefix}{secret_id}"
+    assert environment["JUJU_SECRET_LABEL"] == "short"
+    assert environment["JUJU_SECRET_REVISION"] == "1"
+    assert pair.run("app/0", "secret-get --label short").stdout == "password: e\n"
+    for wrong in ("tomorrow", "-1s", "2001-01-01T00:00:00Z"):
+        task = pair.run("app/0", f"secret-add --expire={wrong} password=e")
+        assert (task.return_code, task.stderr) == (
+            2,
+            f'ERROR expire time or duration "{wrong}" not valid\n',
+        )
+
+
 def test_a_user_secret_is_granted_to_applications(
-    model: jubilant.Juju, scripted: Scripted
+    model: jubilant.Juju, scripted: Scripted, release: Release
 ) -> None:
     model.deploy(scripted.charm("app"), num_units=2)
     model.deploy(scripted.charm("other"))
     settle(model)
     uri = model.add_secret("relay", {"password": "0123"}, info="for the relay")
     assert "already exists" in refusal(model, "add-secret", "relay", "password=x")
+    assert 'key value "password=" not valid' in refusal(model, "add-secret", "b", "password=")
     scripted.forget()
-    assert run(model, "app/0", f"secret-get {uri}").stderr == "ERROR permission denied\n"
+    refused = f"{denied(release, 'app/0')}\n"
+    assert run(model, "app/0", f"secret-get {uri}").stderr == refused
     model.grant_secret("relay", ["app", "other"])
     settle(model)
     assert scripted.events() == []
@@ -249,10 +349,13 @@ def test_a_user_secret_is_granted_to_applications(
     ]
     assert run(model, "app/0", f"secret-get --refresh {uri} password").stdout == "two\n"
     model.cli("revoke-secret", "relay", "app")
-    assert run(model, "app/0", f"secret-get {uri}").stderr == "ERROR permission denied\n"
-    assert (
-        run(model, "app/0", f"secret-set {uri} password=x").stderr == "ERROR permission denied\n"
+    assert run(model, "app/0", f"secret-get {uri}").stderr == refused
+    task = run(model, "app/0", f"secret-set {uri} password=x")
+    assert task.message + task.stderr in (
+        'updating secrets: "app/0" is not allowed to manage this secret',
+        "ERROR permission denied\n",
     )
+    assert model.show_secret(uri, reveal=True).content == {"password": "two"}
 
 
 def test_user_secrets_are_shown_and_removed(model: jubilant.Juju) -> None:
@@ -269,7 +372,7 @@ def test_user_secrets_are_shown_and_removed(model: jubilant.Juju) -> None:
     revisions = model.show_secret(uri, revisions=True).revisions or []
     assert [one.revision for one in revisions] == [3]
     model.remove_secret("renamed")
-    assert 'secret "renamed" not found' in refusal(model, "show-secret", "renamed")
+    assert '"renamed" not found' in refusal(model, "show-secret", "renamed")
 
 
 def test_a_secret_from_a_file_or_standard_input(model: jubilant.Juju, scripted: Scripted) -> None:

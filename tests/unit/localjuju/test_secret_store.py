@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import datetime as dt
 import time
 
 import pytest
@@ -47,7 +48,7 @@ def test_contents_come_in_four_forms() -> None:
     }
 
 
-@pytest.mark.parametrize("word", ["hunter2", "Pw=hunter2", "pw=hunter2", "key#x=hunter2"])
+@pytest.mark.parametrize("word", ["Pw=hunter2", "pw=hunter2", "key#x=hunter2"])
 def test_a_refused_content_shows_no_value(word: str) -> None:
     with pytest.raises(errors.JujuError) as caught:
         secret_store.parse_content([word], "", lambda _: b"")
@@ -60,3 +61,33 @@ def test_a_file_that_is_no_map_is_refused() -> None:
             secret_store.read_map(content)
         assert "hunter2" not in str(caught.value)
     assert secret_store.read_map(b"") == {}
+
+
+@pytest.mark.parametrize(
+    ("policy", "last", "following"),
+    [
+        ("hourly", "2026-12-31T23:30", "2027-01-01T00:30"),
+        ("daily", "2028-02-28T10:00", "2028-02-29T10:00"),
+        ("weekly", "2026-12-28T10:00", "2027-01-04T10:00"),
+        ("monthly", "2026-01-31T10:00", "2026-02-28T10:00"),
+        ("quarterly", "2026-11-30T10:00", "2027-02-28T10:00"),
+        ("yearly", "2028-02-29T10:00", "2029-02-28T10:00"),
+    ],
+)
+def test_a_policy_says_when_to_rotate_again(policy: str, last: str, following: str) -> None:
+    rotated = dt.datetime.fromisoformat(last)
+    assert secret_store.next_rotation(policy, rotated) == dt.datetime.fromisoformat(following)
+
+
+def test_what_is_never_rotated_has_no_next_time() -> None:
+    assert secret_store.next_rotation("never", dt.datetime.now(dt.timezone.utc)) is None
+
+
+def test_an_expiry_is_a_duration_or_a_time_to_come() -> None:
+    now = dt.datetime.now(dt.timezone.utc)
+    for text in ("1h30m", f"{now + dt.timedelta(hours=1.5):%Y-%m-%dT%H:%M:%SZ}"):
+        left = secret_store.expiry(text) - now
+        assert abs(left - dt.timedelta(hours=1.5)) < dt.timedelta(minutes=1)
+    for text in ("tomorrow", "-1h", f"{now:%Y-%m-%dT%H:%M:%SZ}", "2001-01-01"):
+        with pytest.raises(errors.JujuError, match="not valid"):
+            secret_store.expiry(text)

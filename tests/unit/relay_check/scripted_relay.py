@@ -122,10 +122,10 @@ class Conversation:
             self._shake_hands()
 
     def _auth(self) -> None:
-        mechanism = self.commands[-1].split(" ", 2)[1]
+        _, mechanism, *response = self.commands[-1].split(" ", 2)
         steps = {
-            # Few relays want the response of PLAIN by itself.
-            "PLAIN": [""] if "PLAIN-0" in self._behaviour.answers else [],
+            # Few relays want the response of PLAIN by itself, where it came already.
+            "PLAIN": [] if response and "PLAIN-0" not in self._behaviour.answers else [""],
             "LOGIN": ["VXNlcm5hbWU6", "UGFzc3dvcmQ6"],
             "CRAM-MD5": [base64.b64encode(b"<1896.697170952@relay.test>").decode()],
         }.get(mechanism, [])

@@ -51,11 +51,11 @@ def test_mechanism(
     assert auth is not None
     assert auth.facts["chosen"] == chosen
     assert auth.facts["answer"] == "235 2.7.0 welcome"
-    assert relay.conversations[0].commands[1:-1] == said
+    assert relay.conversations[0].commands[1 : 1 + len(said)] == said
 
 
-def test_in_the_clear_the_password_stays_hidden_where_it_can() -> None:
-    with ScriptedRelay(Behaviour(capabilities=("AUTH PLAIN CRAM-MD5",))) as relay:
+def test_in_the_clear_cram_md5_hides_the_password() -> None:
+    with ScriptedRelay(Behaviour(capabilities=("AUTH CRAM-MD5",))) as relay:
         report = check(relay, **ACCOUNT)
 
     challenge = b"<1896.697170952@relay.test>"
@@ -68,8 +68,11 @@ def test_in_the_clear_the_password_stays_hidden_where_it_can() -> None:
     ]
 
 
-def test_password_in_the_clear_is_a_warning() -> None:
-    with ScriptedRelay(Behaviour(capabilities=("AUTH PLAIN",))) as relay:
+@pytest.mark.parametrize(
+    "capabilities", [("AUTH PLAIN",), ("AUTH PLAIN CRAM-MD5",), ("STARTTLS", "AUTH CRAM-MD5")]
+)
+def test_password_in_the_clear_is_a_warning(capabilities: tuple[str, ...]) -> None:
+    with ScriptedRelay(Behaviour(capabilities=capabilities)) as relay:
         report = check(relay, **ACCOUNT)
 
     [warning] = report.warnings
@@ -97,17 +100,47 @@ def test_challenge_that_is_no_base64_is_one_refused_attempt() -> None:
     assert relay.verbs.count("AUTH") == 1
 
 
-def test_machine_whose_policy_forbids_md5(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def fips(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let this machine's policy forbid MD5, as FIPS 140 does."""
+
     def forbid(*_: object) -> None:
         raise ValueError("unsupported hash type md5")
 
     monkeypatch.setattr(hmac, "new", forbid)
-    with ScriptedRelay(Behaviour(capabilities=("AUTH CRAM-MD5 LOGIN",))) as relay:
+
+
+@pytest.mark.usefixtures("fips")
+def test_machine_whose_policy_forbids_md5_uses_plain_over_tls(pki: checking.Pki) -> None:
+    behaviour = Behaviour(capabilities=("AUTH CRAM-MD5",), tls=True, context=pki.good)
+    with ScriptedRelay(behaviour) as relay:
+        report = check(relay, transport_security="tls", tls_ca_chain=pki.root.pem, **ACCOUNT)
+
+    assert report.works
+    assert relay.conversations[0].commands[1] == f"AUTH PLAIN {PLAIN}"
+
+
+@pytest.mark.usefixtures("fips")
+def test_machine_whose_policy_forbids_md5_shows_no_password_for_it() -> None:
+    with ScriptedRelay(Behaviour(capabilities=("AUTH CRAM-MD5",))) as relay:
         report = check(relay, **ACCOUNT)
 
-    auth = report.stage("auth")
-    assert auth is not None
-    assert auth.facts["chosen"] == "LOGIN"
+    assert report.kind is Kind.AUTH_NO_MECHANISM
+    assert "AUTH" not in relay.verbs
+
+
+@pytest.mark.parametrize(("length", "parts"), [(362, 3), (363, 2)])
+def test_response_that_makes_the_command_too_long_is_an_answer(length: int, parts: int) -> None:
+    """The line is 512 octets with its CRLF at the most (RFC 4954 section 4)."""
+    password = "p" * length
+    with ScriptedRelay(Behaviour(capabilities=("AUTH PLAIN",))) as relay:
+        report = check(relay, auth_type="plain", user="notifier", password=password)
+
+    commands = relay.conversations[0].commands
+    assert report.works
+    assert len(commands[1].split(" ")) == parts
+    assert all(len(command) <= 510 for command in commands if command.startswith("AUTH"))
+    assert base64_of(f"\0notifier\0{password}") in " ".join(commands[1:3])
 
 
 @pytest.mark.parametrize("auth_type", ["none", "not_provided"])
@@ -216,5 +249,5 @@ def test_password_of_any_letters_is_tried(password: str) -> None:
         report = check(relay, auth_type="plain", user="ü", password=password)
 
     assert report.kind is Kind.AUTH_REFUSED
-    said = base64.b64decode(relay.conversations[0].commands[1].split(" ")[2])
+    said = base64.b64decode(" ".join(relay.conversations[0].commands[1:3]).split(" ")[2])
     assert said == f"\0ü\0{password}".encode(errors="surrogatepass")

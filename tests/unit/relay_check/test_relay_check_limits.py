@@ -11,7 +11,7 @@ from typing import Any
 import checking
 import pytest
 from checking import ACCOUNT, AUTH, Resolver, check, diagnosis
-from scripted_relay import SILENCE, TRICKLE, Behaviour, ScriptedRelay
+from scripted_relay import DROP, SILENCE, TRICKLE, Behaviour, ScriptedRelay
 
 import relay_check
 from relay_check import Kind, network
@@ -207,3 +207,80 @@ def test_unexpected_error_rises_and_leaves_nothing_open() -> None:
 
     with pytest.raises(ZeroDivisionError):
         relay_check.check(target, resolver=Resolver(error=ZeroDivisionError()))
+
+
+# A relay that goes away.
+
+
+@pytest.mark.parametrize(
+    ("security", "verb", "stage"),
+    [
+        ("none", "BANNER", "banner"),
+        ("none", "EHLO", "ehlo"),
+        ("starttls", "STARTTLS", "tls"),
+        ("starttls", "HANDSHAKE", "tls"),
+        ("tls", "HANDSHAKE", "tls"),
+        ("tls", "BANNER", "banner"),
+        ("starttls", "EHLO-AFTER-TLS", "ehlo-after-tls"),
+        ("none", "AUTH", "auth"),
+        ("tls", "AUTH", "auth"),
+        ("none", "MAIL", "envelope"),
+        ("none", "RCPT", "envelope"),
+        ("tls", "RSET", "envelope"),
+    ],
+)
+def test_connection_dropped(pki: checking.Pki, security: str, verb: str, stage: str) -> None:
+    behaviour = Behaviour(
+        {verb: DROP},
+        capabilities=("STARTTLS", *AUTH),
+        context=pki.good,
+        tls=security == "tls",
+    )
+    with ScriptedRelay(behaviour) as relay:
+        report = check(
+            relay,
+            transport_security=security,
+            tls_ca_chain=pki.root.pem,
+            **ACCOUNT,
+            **ADDRESSES,
+        )
+
+    assert report.kind is Kind.DISCONNECTED
+    assert diagnosis(report) == (
+        stage,
+        f"connection dropped: at {stage}",
+        f"The relay closed the connection at the stage {stage}.",
+        "Look for a firewall between; the relay's log says why it closed the connection.",
+    )
+
+
+def test_connection_dropped_at_quit_breaks_nothing() -> None:
+    with ScriptedRelay(Behaviour({"QUIT": DROP})) as relay:
+        report = check(relay)
+
+    assert report.works
+    assert [warning.summary for warning in report.warnings] == ["connection dropped: at quit"]
+
+
+@pytest.mark.parametrize("answer", ["what?", "25", "1234 hello", "\x00\x01"])
+def test_answer_that_is_no_reply(answer: str) -> None:
+    with ScriptedRelay(Behaviour({"EHLO": answer})) as relay:
+        report = check(relay)
+
+    assert report.kind is Kind.PROTOCOL
+    assert diagnosis(report)[0] == "ehlo"
+
+
+def test_answer_without_end_is_not_read_to_its_end() -> None:
+    with ScriptedRelay(Behaviour({"BANNER": "220 " + "x" * 1_000_000})) as relay:
+        report = check(relay)
+
+    assert report.summary == f"not a mail relay: 220 {'x' * 296}…"
+
+
+def test_answer_of_endless_lines_is_not_read_to_its_end() -> None:
+    with ScriptedRelay(Behaviour({"EHLO": "250-X\r\n" * 100_000 + "250 X"})) as relay:
+        report = check(relay)
+
+    assert report.kind is Kind.PROTOCOL
+    assert report.summary == "answer is not SMTP's: 250-X"

@@ -113,8 +113,12 @@ def test_one_recipient_refused() -> None:
     ("answers", "kind", "summary"),
     [
         ({"RCPT": "550 5.1.1 no"}, Kind.RECIPIENT_UNKNOWN, "recipient unknown: 550 5.1.1 no"),
-        ({"RCPT": "451 later"}, Kind.GREYLISTED, "asked to try later: 451 later"),
-        ({"MAIL": "450 later"}, Kind.GREYLISTED, "asked to try later: 450 later"),
+        (
+            {"RCPT": "451 greylisted"},
+            Kind.GREYLISTED,
+            "asked to try later: 451 greylisted",
+        ),
+        ({"MAIL": "450 later"}, Kind.REFUSED_FOR_NOW, "mail refused for now: 450 later"),
         ({"MAIL": "553 not yours"}, Kind.SENDER_REFUSED, "sender refused: 553 not yours"),
         (
             {"DATA": "250 2.0.0 Ok: queued as 123456"},

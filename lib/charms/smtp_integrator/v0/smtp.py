@@ -576,13 +576,15 @@ class SmtpRelationData(_ModelBase):
             client.close()
 
     def _open(self, timeout: float, local_hostname: Optional[str]) -> _Client:
-        host, problem = "", ""
+        host, problem = "", _NO_HOST
         try:
             host = _to_ascii(self.host)
+        except UnicodeError:
+            pass
         except ValueError as e:
-            problem = _NO_HOST if isinstance(e, UnicodeError) else str(e)
+            problem = str(e)
         # Raised out here, for the codec's error holds the name, and that may be a password.
-        if problem:
+        if not host:
             raise OSError(problem)
         context = self.ssl_context() if self.implicit_tls else None
         return _client_type()(host, self.port, context, timeout, local_hostname)
@@ -1510,8 +1512,9 @@ class SmtpRequires(ops.Object):
         error: Optional[Exception] = None
         try:
             content = self._read_secret(password_id)
-        except (ops.ModelError, OSError) as e:
-            # Juju 2.9 gives no hook a command to read secrets with, which is an OSError.
+        except (ops.ModelError, OSError, RuntimeError) as e:
+            # Juju 2.9 gives no hook a command to read secrets with. Of that, ops makes an OSError,
+            # and in its older releases a RuntimeError.
             error = e
         if error is not None:
             # Raised out here, for Juju's words may quote what stands in the place of the ID.
@@ -1721,13 +1724,22 @@ def _is_secret_id(text: str) -> bool:
 
 def _invalid(relation: ops.Relation, error: Exception) -> SmtpReading:
     """Name the fields that were refused, without their values."""
-    errors: List[Dict[str, Any]] = getattr(error, "errors", list)()
-    fields = tuple(sorted({str(e["loc"][0]) for e in errors if e["loc"]}))
+    fields = _refused_fields(error)
     ours = (ImportError, ops.ModelError)
     reason = str(error) if isinstance(error, ours) else type(error).__name__
     reason = ", ".join(fields) or reason
     message = f"invalid SMTP data in relation {relation.id}: {reason}"
     return SmtpReading(SmtpState.INVALID, relation, invalid_fields=fields, message=message)
+
+
+def _refused_fields(error: Exception) -> Tuple[str, ...]:
+    """Return the fields that pydantic refused, sorted; none where the error is another's."""
+    with contextlib.suppress(ImportError):
+        import pydantic  # noqa: PLC0415 - paid only where data is validated
+
+        if isinstance(error, pydantic.ValidationError):
+            return tuple(sorted({str(e["loc"][0]) for e in error.errors() if e["loc"]}))
+    return ()
 
 
 def _warn_if_insecure(auth_type: Optional[str], transport_security: Optional[str]) -> None:
