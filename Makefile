@@ -14,8 +14,8 @@ CHARMS := build/localjuju/smtp-integrator.charm build/localjuju/smtp-sink.charm 
 	build/localjuju/smtp-forwarder.charm build/localjuju/smtp-requirer.charm
 PACK := $(BIN)/python -m localjuju.pack --cache build/venvs
 
-.PHONY: help demo test test-releases unit integration resilience lint format bench bench-hooks \
-	bench-forwarder charm charms relay-check requirements clean
+.PHONY: help demo test test-releases unit integration resilience lint format docs bench bench-hooks \
+	bench-forwarder charm charms packages relay-check requirements clean
 .DELETE_ON_ERROR:
 
 help:
@@ -27,9 +27,11 @@ help:
 	@echo 'make resilience    kill and cut what must lose no mail, for minutes'
 	@echo 'make lint          check code, prose and types'
 	@echo 'make format        format the code'
+	@echo 'make docs          build the site of the documentation into build/docs'
 	@echo 'make bench         measure what a hook costs, and how much the forwarder passes on'
 	@echo 'make charms        pack the charms without charmcraft, for localjuju'
 	@echo 'make relay-check   build build/relay-check.pyz, which checks a relay from any machine'
+	@echo 'make packages      build the packages for PyPI into build/packages'
 	@echo 'make charm         pack the charms with charmcraft'
 	@echo 'make requirements  lock the dependencies anew, and export them'
 	@echo 'make clean         remove all that the other targets made'
@@ -55,7 +57,7 @@ integration: $(CHARMS)
 resilience: .venv/synced
 	$(BIN)/pytest -s tests/resilience
 
-lint format: .venv/synced
+lint format docs: .venv/synced
 	$(BIN)/tox run --quiet -e $@
 
 bench: bench-hooks bench-forwarder
@@ -78,7 +80,7 @@ charms: $(CHARMS)
 	@test -x $(BIN)/uv || $(PYTHON) -m venv --clear .venv
 	@test -x $(BIN)/uv || \
 		$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
-	@$(BIN)/uv sync --frozen --quiet --all-groups --python $(BIN)/python
+	@$(BIN)/uv sync --frozen --quiet --all-groups --no-group docs --no-group terraform --python $(BIN)/python
 	@touch $@
 
 build/localjuju/smtp-integrator.charm: charmcraft.yaml config.yaml requirements.txt $(LIBRARY) \
@@ -130,6 +132,12 @@ charm: $(REQUIRER)/$(LIBRARY) $(FORWARDER)/$(LIBRARY) $(FORWARDER)/lib/unit_serv
 	for project in . $(FORWARDER) $(SINK) $(REQUIRER); do \
 		charmcraft pack --project-dir $$project --output build/charmcraft || { \
 			echo 'charmcraft needs LXD (snap install lxd), or the Ubuntu of a base' >&2; exit 1; }; \
+	done
+
+packages: .venv/synced
+	@rm -rf build/packages
+	@for package in packages/*; do \
+		(cd $$package && $(CURDIR)/$(BIN)/python -m hatchling build -d $(CURDIR)/build/packages) || exit; \
 	done
 
 requirements: .venv/synced
