@@ -25,15 +25,14 @@ import dataclasses
 import datetime as dt
 from typing import TYPE_CHECKING
 
-from localjuju import flags, model, secret_store
+from localjuju import flags, model, secret_hooks
 from localjuju.model import DYING, Hook
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from localjuju.charm import Charm, Value
-    from localjuju.model import Application, LocalRelation, Model, Relation, Secret, Task, Unit
-    from localjuju.secret_store import Reader
+    from localjuju.model import Application, LocalRelation, Model, Relation, Task, Unit
 
 RETRY_FIRST = dt.timedelta(seconds=1)
 RETRY_LAST = dt.timedelta(minutes=1)
@@ -128,7 +127,7 @@ def commit(where: Model, unit: Unit, hook: Hook, begun: Begun) -> None:
     if hook.relation_id is not None:
         _commit_relation(unit, hook)
     elif hook.secret_id:
-        _commit_secret(where, unit, hook)
+        secret_hooks.commit(where, unit, hook)
     elif hook.storage_id:
         _commit_storage(unit, hook)
     else:
@@ -160,8 +159,7 @@ def next_wake(where: Model) -> dt.datetime | None:
             times.append(unit.local.retry_at)
         elif unit.local.update_status_at and unit.life != DYING:
             times.append(unit.local.update_status_at)
-    for secret in where.secrets.values() if where.units else ():
-        times += [one for one in (secret.expires, secret.rotates) if one]
+    times += secret_hooks.times(where)
     return min(times, default=None)
 
 
@@ -190,7 +188,7 @@ def _pending(where: Model, unit: Unit) -> Iterator[Operation]:
         yield from _created(where, unit)
         if where.is_leader(unit) and not unit.local.leader:
             yield Hook("leader-elected", "leader-elected")
-        yield from _secrets(where, unit)
+        yield from secret_hooks.pending(where, unit)
     if (task := _task(unit)) and unit.local.installed:
         yield task
     yield from _teardown(where, unit) if unit.life == DYING else _living(where, unit)
@@ -201,45 +199,6 @@ def _created(where: Model, unit: Unit) -> Iterator[Hook]:
         local = unit.local.relations.get(relation.id)
         if local and not local.created and relation.life != DYING:
             yield _relation_hook(relation, unit, "relation-created")
-
-
-def _secrets(where: Model, unit: Unit) -> Iterator[Hook]:
-    for secret in where.secrets.values():
-        yield from _secret_changed(where, secret, unit, unit)
-        if secret.owner in _owners(where, unit):
-            yield from _owners_secret(unit, secret)
-    for secret, reader in secret_store.of_other_models(where, unit):
-        yield from _secret_changed(where, secret, unit, reader)
-
-
-def _secret_changed(where: Model, secret: Secret, unit: Unit, reader: Reader) -> Iterator[Hook]:
-    consumer = secret.consumers.get(reader.name)
-    told = unit.local.notified.get(secret.id, 0)
-    behind = consumer is not None and max(consumer.revision, told) < secret.latest
-    reads = where.release.refused_readers_track or secret_store.can_read(secret, reader)
-    if consumer and behind and reads:
-        owned = secret.label if secret_store.is_owner(secret, reader) else ""
-        label = consumer.label or owned
-        yield _secret_hook("secret-changed", secret.id, label, secret.latest)
-
-
-def _owners_secret(unit: Unit, secret: Secret) -> Iterator[Hook]:
-    """What the owner is told of its secret: what expired, is nobody's any more, is to rotate."""
-    if secret.expires and secret.expires <= model.now():
-        yield _secret_hook("secret-expired", secret.id, secret.label, secret.latest)
-    for number in secret_store.obsolete(secret):
-        if (secret.id, number) not in unit.local.obsolete:
-            yield _secret_hook("secret-remove", secret.id, secret.label, number)
-    if secret.rotates and secret.rotates <= model.now():
-        yield _secret_hook("secret-rotate", secret.id, secret.label, secret.latest)
-
-
-def _owners(where: Model, unit: Unit) -> set[str]:
-    return {unit.name, unit.application} if where.is_leader(unit) else {unit.name}
-
-
-def _secret_hook(kind: str, secret_id: str, label: str, revision: int) -> Hook:
-    return Hook(kind, kind, secret_id=secret_id, secret_label=label, secret_revision=revision)
 
 
 def _teardown(where: Model, unit: Unit) -> Iterator[Hook]:
@@ -362,18 +321,6 @@ def _commit_relation(unit: Unit, hook: Hook) -> None:
         local.changed_pending = ""
     else:
         local.application_version = hook.version
-
-
-def _commit_secret(where: Model, unit: Unit, hook: Hook) -> None:
-    local, secret = unit.local, where.secrets.get(hook.secret_id)
-    if hook.kind == "secret-changed":
-        local.notified[hook.secret_id] = hook.secret_revision
-    elif hook.kind == "secret-remove":
-        local.obsolete.add((hook.secret_id, hook.secret_revision))
-    elif secret and hook.kind == "secret-expired":
-        secret.expires = None
-    elif secret:
-        secret.rotates = secret_store.next_rotation(secret.rotate, model.now())
 
 
 def _commit_storage(unit: Unit, hook: Hook) -> None:
