@@ -7,13 +7,15 @@ UV_VERSION := $(shell awk '/^name = "uv"$$/ { getline; gsub(/"/, "", $$3); print
 export UV_PYTHON_DOWNLOADS := never
 
 REQUIRER := tests/integration/requirer
+FORWARDER := charms/smtp-forwarder
 SINK := charms/smtp-sink
+COMMON := $(wildcard charms/common/unit_service/*.py)
 CHARMS := build/localjuju/smtp-integrator.charm build/localjuju/smtp-sink.charm \
-	build/localjuju/smtp-requirer.charm
+	build/localjuju/smtp-forwarder.charm build/localjuju/smtp-requirer.charm
 PACK := $(BIN)/python -m localjuju.pack --cache build/venvs
 
-.PHONY: help demo test test-releases unit integration resilience lint format bench charm charms \
-	relay-check requirements clean
+.PHONY: help demo test test-releases unit integration resilience lint format docs bench bench-hooks \
+	bench-forwarder charm charms packages relay-check requirements clean
 .DELETE_ON_ERROR:
 
 help:
@@ -22,12 +24,14 @@ help:
 	@echo 'make test-releases run the integration tests on each release of Juju, all of them'
 	@echo 'make unit          run the unit tests'
 	@echo 'make integration   run the integration tests on localjuju'
-	@echo 'make resilience    kill every hook at every command, and let random operators loose'
+	@echo 'make resilience    kill and cut all that must survive it, and let random operators loose'
 	@echo 'make lint          check code, prose and types'
 	@echo 'make format        format the code'
-	@echo 'make bench         measure what a hook costs, for docs/reference/hook-cost.md'
+	@echo 'make docs          build the site of the documentation into build/docs'
+	@echo 'make bench         measure what a hook costs, and how much the forwarder passes on'
 	@echo 'make charms        pack the charms without charmcraft, for localjuju'
 	@echo 'make relay-check   build build/relay-check.pyz, which checks a relay from any machine'
+	@echo 'make packages      build the packages for PyPI into build/packages'
 	@echo 'make charm         pack the charms with charmcraft'
 	@echo 'make requirements  lock the dependencies anew, and export them'
 	@echo 'make clean         remove all that the other targets made'
@@ -53,11 +57,16 @@ integration: $(CHARMS)
 resilience: $(CHARMS)
 	$(BIN)/pytest -n auto --dist=load --resilience=full tests/resilience
 
-lint format: .venv/synced
+lint format docs: .venv/synced
 	$(BIN)/tox run --quiet -e $@
 
-bench: $(CHARMS)
+bench: bench-hooks bench-forwarder
+
+bench-hooks: $(CHARMS)
 	$(BIN)/python -m bench --output docs/reference/hook-cost.md
+
+bench-forwarder: .venv/synced
+	$(BIN)/python -m bench.forwarding --output docs/reference/forwarder-speed.md
 
 charms: $(CHARMS)
 
@@ -71,16 +80,21 @@ charms: $(CHARMS)
 	@test -x $(BIN)/uv || $(PYTHON) -m venv --clear .venv
 	@test -x $(BIN)/uv || \
 		$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
-	@$(BIN)/uv sync --frozen --quiet --all-groups --python $(BIN)/python
+	@$(BIN)/uv sync --frozen --quiet --all-groups --no-group docs --no-group terraform --python $(BIN)/python
 	@touch $@
 
 build/localjuju/smtp-integrator.charm: charmcraft.yaml config.yaml requirements.txt $(LIBRARY) \
 		$(shell find src -name '*.py') $(wildcard localjuju/pack*) .venv/synced
 	@$(PACK) . --output $@
 
-build/localjuju/smtp-sink.charm: $(shell find $(SINK) -type f -not -name '*.pyc') \
-		$(wildcard localjuju/pack*) .venv/synced
+build/localjuju/smtp-sink.charm: $(shell find $(SINK) -type f -not -path '*/lib/*' \
+		-not -name '*.pyc') $(wildcard localjuju/pack*) .venv/synced $(SINK)/lib/unit_service
 	@$(PACK) $(SINK) --output $@
+
+build/localjuju/smtp-forwarder.charm: $(shell find $(FORWARDER) -type f -not -path '*/lib/*' \
+		-not -name '*.pyc') $(wildcard localjuju/pack*) .venv/synced $(FORWARDER)/lib/unit_service \
+		$(FORWARDER)/$(LIBRARY)
+	@$(PACK) $(FORWARDER) --output $@
 
 build/localjuju/smtp-requirer.charm: $(shell find $(REQUIRER) -type f -not -path '*/lib/*') \
 		requirements.txt $(wildcard localjuju/pack*) .venv/synced $(REQUIRER)/$(LIBRARY)
@@ -98,19 +112,32 @@ build/relay-check.pyz: src/hostname.py $(shell find src/relay_check -name '*.py'
 		--main relay_check.__main__:run --output $@
 
 # Requirers vendor the one file of the library; here that is a copy that git ignores.
-$(REQUIRER)/$(LIBRARY): $(LIBRARY)
+$(REQUIRER)/$(LIBRARY) $(FORWARDER)/$(LIBRARY): $(LIBRARY)
 	@mkdir -p $(@D)
 	@cp $< $@
 
+# Charms ship what they have in common; here that is a copy that git ignores.
+%/lib/unit_service: $(COMMON)
+	@rm -rf $@
+	@mkdir -p $@
+	@cp $^ $@
+
 # charmcraft packs on the Ubuntu that a charm is for, or in a container of it.
-charm: $(REQUIRER)/$(LIBRARY)
+charm: $(REQUIRER)/$(LIBRARY) $(FORWARDER)/$(LIBRARY) $(FORWARDER)/lib/unit_service \
+		$(SINK)/lib/unit_service
 	@command -v charmcraft >/dev/null || \
 		{ echo 'charmcraft is missing: run snap install charmcraft --classic' >&2; exit 1; }
 	@cp pyproject.toml uv.lock $(REQUIRER)
 	@mkdir -p build/charmcraft
-	for project in . $(SINK) $(REQUIRER); do \
+	for project in . $(FORWARDER) $(SINK) $(REQUIRER); do \
 		charmcraft pack --project-dir $$project --output build/charmcraft || { \
 			echo 'charmcraft needs LXD (snap install lxd), or the Ubuntu of a base' >&2; exit 1; }; \
+	done
+
+packages: .venv/synced
+	@rm -rf build/packages
+	@for package in packages/*; do \
+		(cd $$package && $(CURDIR)/$(BIN)/python -m hatchling build -d $(CURDIR)/build/packages) || exit; \
 	done
 
 requirements: .venv/synced
@@ -118,9 +145,11 @@ requirements: .venv/synced
 	$(BIN)/uv export $(EXPORT) --output-file requirements.txt
 	$(BIN)/uv lock --upgrade --project $(SINK)
 	$(BIN)/uv export $(EXPORT) --project $(SINK) --output-file $(SINK)/requirements.txt
+	$(BIN)/uv lock --upgrade --project $(FORWARDER)
+	$(BIN)/uv export $(EXPORT) --project $(FORWARDER) --output-file $(FORWARDER)/requirements.txt
 
 EXPORT := --quiet --frozen --no-dev --no-emit-project --no-hashes --no-annotate --no-header
 
 clean:
 	rm -rf .venv .tox build .pytest_cache .ruff_cache .hypothesis
-	rm -rf $(REQUIRER)/lib $(REQUIRER)/pyproject.toml $(REQUIRER)/uv.lock
+	rm -rf charms/*/lib $(REQUIRER)/lib $(REQUIRER)/pyproject.toml $(REQUIRER)/uv.lock

@@ -215,9 +215,11 @@ def find_readable(where: Model, unit: Unit, uri: str) -> tuple[Secret, Reader]:
     """
     match = _URI.fullmatch(uri)
     named = (match["model"] if match else None) or where.uuid
-    other = next((one for one in where.models.values() if one.uuid == named), where)
-    if other is where:
+    if named == where.uuid:
         return find(where, uri), unit
+    other = next((one for one in where.models.values() if one.uuid == named), None)
+    if other is None:
+        raise errors.JujuError(where.release.words.secret_unknown.format(id=parse_uri(uri)))
     secret = find(other, uri)
     readers = list(_as_known_in(other, where, unit))
     if not readers:

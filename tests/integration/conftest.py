@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import os
 import pathlib
-import shutil
-import subprocess
-import sys
-import tempfile
 from typing import TYPE_CHECKING
 
 import pytest
 
+from localjuju import testing
 from localjuju.releases import DEFAULT, RELEASES
 from staging import PASSWORD, USER, Sink, Staging
 
@@ -46,23 +43,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def controller(pytestconfig: pytest.Config) -> Iterator[None]:
     """Put the right `juju` on the PATH, where pytest-jubilant looks; stop localjuju at the end."""
     real: pathlib.Path | None = pytestconfig.getoption("--juju")
-    juju = real or ROOT / "localjuju" / "bin" / "juju"
-    data = tempfile.mkdtemp(prefix="localjuju-")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PATH", f"{juju.parent}{os.pathsep}{os.environ['PATH']}")
-        patch.setenv("LOCALJUJU_DATA", data)
-        patch.setenv("LOCALJUJU_RELEASE", str(pytestconfig.getoption("--juju-release")))
-        # The python3 of the PATH may lack what localjuju and the packed charms need.
-        patch.setenv("LOCALJUJU_PYTHON", os.environ.get("LOCALJUJU_PYTHON", sys.executable))
-        try:
+    if real is None:
+        with testing.controller(release=str(pytestconfig.getoption("--juju-release"))):
             yield
-        finally:
-            if real is None:
-                # It was started by the first add-model, if there was one.
-                subprocess.run(
-                    ["juju", "kill-controller", "--no-prompt", "localjuju"], check=False
-                )
-            shutil.rmtree(data, ignore_errors=True)
+        return
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PATH", f"{real.parent}{os.pathsep}{os.environ['PATH']}")
+        yield
 
 
 @pytest.fixture(scope="module")

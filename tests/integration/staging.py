@@ -6,7 +6,7 @@ import dataclasses
 import itertools
 import json
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import jubilant
 
@@ -60,6 +60,11 @@ class Sink:
             "tls_ca_chain": self.ca,
         }
 
+    def subjects(self) -> list[str]:
+        """Return the subjects of what arrived, the newest last."""
+        listed = self.juju.run(self.unit, "list-messages").results["messages"]
+        return [message["subject"] for message in json.loads(listed)]
+
     def count(self) -> int:
         return int(self.juju.run(self.unit, "list-messages").results["count"])
 
@@ -74,6 +79,33 @@ class Sink:
             auth_user=found["auth-user"],
             content=found["content"],
         )
+
+
+@dataclasses.dataclass(frozen=True)
+class Forwarder:
+    """A unit of smtp-forwarder, and its machine's tools."""
+
+    juju: jubilant.Juju
+    unit: str
+    on_localjuju: bool
+
+    @property
+    def root(self) -> str:
+        """Where its tools are installed, as the charm's directory sees it."""
+        tag = f"unit-{self.unit.replace('/', '-')}"
+        return f"../{tag}-smtp-forwarder/root" if self.on_localjuju else ""
+
+    def shell(self, script: str) -> str:
+        """Run a script in which the tools are found by their names; return what it prints."""
+        path = f"PATH=$(realpath {self.root}/usr/sbin):$(realpath {self.root}/usr/bin):$PATH"
+        return self.juju.exec(f"{path}; {script}", unit=self.unit).stdout
+
+    def sendmail(self, subject: str, recipients: str = "operator@example.com") -> None:
+        message = f"Subject: {subject}\\n\\nIt went through sendmail.\\n"
+        self.shell(f"printf '{message}' | sendmail -f root@example.com {recipients}")
+
+    def waiting(self) -> list[dict[str, Any]]:
+        return json.loads(self.juju.run(self.unit, "list-queue").results["messages"])
 
 
 @dataclasses.dataclass(frozen=True)

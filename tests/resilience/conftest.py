@@ -29,6 +29,9 @@ ROOT = pathlib.Path(__file__).parents[2]
 JUJU = ROOT / "localjuju" / "bin" / "juju"
 PACKED = ROOT / "build" / "localjuju"
 
+# What the forwarder's tests share with its short ones.
+sys.path.append(str(ROOT / "tests" / "unit" / "forwarder"))
+
 _numbers = itertools.count(1)
 
 

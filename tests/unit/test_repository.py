@@ -15,7 +15,7 @@ ROOT = pathlib.Path(__file__).parents[2]
 EXPORT = "export --quiet --frozen --no-dev --no-emit-project --no-hashes --no-annotate --no-header"
 
 
-@pytest.mark.parametrize("project", [".", "charms/smtp-sink"])
+@pytest.mark.parametrize("project", [".", "charms/smtp-forwarder", "charms/smtp-sink"])
 def test_requirements_are_what_the_lock_says(project: str) -> None:
     folder = ROOT / project
     uv = pathlib.Path(sys.executable).parent / "uv"
@@ -40,7 +40,7 @@ def test_every_link_of_the_documentation_leads_to_a_file() -> None:
 
 
 def test_the_interface_is_documented_key_by_key() -> None:
-    page = (ROOT / "docs" / "reference" / "interface.md").read_text()
+    page = (ROOT / "docs" / "reference" / "interface" / "v0" / "README.md").read_text()
     row = r"^\| ((?:`\w+`(?:, )?)+) \|"
 
     def keys(text: str) -> set[str]:

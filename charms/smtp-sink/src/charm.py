@@ -4,12 +4,14 @@
 import datetime as dt
 import ipaddress
 import logging
+import pathlib
 import shutil
 import socket
 
 import ops
 
-from smtp_sink import certificates, messages, results, service, settings, state
+from smtp_sink import messages, results, settings, state
+from unit_service import certificates, files, reports, service
 
 _START_SECONDS = 10.0
 
@@ -26,7 +28,13 @@ class SmtpSinkCharm(ops.CharmBase):
         # A refresh replaces the charm's directory, so what must stay lies beside it.
         self._state = state.StateDir(charm.parent / f"{tag}-smtp-sink")
         self._state.path.mkdir(mode=0o700, exist_ok=True)
-        self._service = service.choose(tag, charm, self._state)
+        program = service.Program(
+            description=f"Mail catcher of {tag}",
+            code=pathlib.Path(__file__).parent,
+            module="smtp_sink.server",
+            arguments=(str(self._state.path),),
+        )
+        self._service = service.choose(tag, program, charm, self._state)
         for event in (
             self.on.install,
             self.on.leader_elected,
@@ -52,21 +60,21 @@ class SmtpSinkCharm(ops.CharmBase):
             # Collect-status says what is wrong; a server that runs stays as it is.
             return
         config = self._server_config(wanted)
-        serving = state.read_serving(self._state)
+        serving = reports.read_serving(self._state)
         if serving is None or serving.config != config.digest:
             for note in wanted.notes:
                 logger.warning(note)
-            state.write(self._state.config, config.to_json())
+            files.write(self._state.config, config.to_json())
             self._start()
 
     def _start(self) -> None:
         self._service.start()
-        state.wait_for_report(self._state, timeout=_START_SECONDS)
+        reports.wait(self._state, timeout=_START_SECONDS)
 
     def _on_upgrade_charm(self, event: ops.UpgradeCharmEvent) -> None:
         # The server that runs is the old charm's. Whatever the settings are by now, one of the new
         # charm's takes its place with what the old one was told.
-        was_serving = state.read_serving(self._state) is not None
+        was_serving = reports.read_serving(self._state) is not None
         self._service.stop()
         if was_serving and not self._are_settings_valid():
             self._start()
@@ -84,7 +92,7 @@ class SmtpSinkCharm(ops.CharmBase):
 
     def _on_get_ca(self, event: ops.ActionEvent) -> None:
         authority = certificates.ensure_authority(
-            self._state.certificates, self._authority_name, _now()
+            self._state.certificates, self._server_name, _now()
         )
         event.set_results({"ca": authority})
 
@@ -114,10 +122,10 @@ class SmtpSinkCharm(ops.CharmBase):
             event.add_status(self._server_status(wanted))
 
     def _server_status(self, wanted: settings.Settings) -> ops.StatusBase:
-        report = state.read_report(self._state)
+        report = reports.read(self._state)
         if report is not None and report.problems:
             return ops.BlockedStatus("; ".join(report.problems))
-        serving = state.read_serving(self._state)
+        serving = reports.read_serving(self._state)
         if serving is None:
             return ops.MaintenanceStatus(f"the mail server does not run; see {self._service.log}")
         endpoints = (
@@ -127,8 +135,8 @@ class SmtpSinkCharm(ops.CharmBase):
         return ops.ActiveStatus(", ".join(endpoints))
 
     @property
-    def _authority_name(self) -> str:
-        return f"SMTP sink CA of {self.unit.name}"[:64]
+    def _server_name(self) -> str:
+        return f"SMTP sink {self.unit.name}"
 
     def _messages(self) -> messages.MessageStore:
         return messages.MessageStore(self._state.messages)
@@ -136,7 +144,7 @@ class SmtpSinkCharm(ops.CharmBase):
     def _server_config(self, wanted: settings.Settings) -> state.ServerConfig:
         certificate = certificates.ensure_server(
             self._state.certificates,
-            self._authority_name,
+            self._server_name,
             self._hosts(wanted.bind_address),
             _now(),
         )

@@ -143,7 +143,8 @@ def test_a_granted_secret_is_read_by_its_whole_uri(related: Pair) -> None:
     short = f"secret:{uri.rpartition('/')[2]}"
     assert "not found" in run(related.consuming, "client/0", f"secret-get {short}").stderr
     unknown = uri.replace(offering, "5a1c1f0e-0000-4000-8000-000000000000")
-    assert "not found" in run(related.consuming, "client/0", f"secret-get {unknown}").stderr
+    for juju, unit in ((related.consuming, "client/0"), (related.offering, "app/0")):
+        assert "not found" in run(juju, unit, f"secret-get {unknown}").stderr
 
 
 def test_a_new_revision_is_told_across_models(related: Pair, scripted: Scripted) -> None:

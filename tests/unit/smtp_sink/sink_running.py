@@ -6,13 +6,14 @@ import datetime as dt
 import os
 import pathlib
 import smtplib
-import ssl
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 
-from smtp_sink import certificates, messages, processes, state
+import strict_tls
+
+from smtp_sink import messages, state
+from unit_service import certificates, files, processes, reports, service
 
 SOURCE = pathlib.Path(__file__).parents[3] / "charms/smtp-sink/src"
 SECONDS = 10.0
@@ -20,6 +21,15 @@ SECONDS = 10.0
 
 def now() -> dt.datetime:
     return dt.datetime.now(dt.timezone.utc)
+
+
+def program(directory: state.StateDir, source: pathlib.Path = SOURCE) -> service.Program:
+    return service.Program(
+        description="Mail catcher of a test",
+        code=source,
+        module="smtp_sink.server",
+        arguments=(str(directory.path),),
+    )
 
 
 def configure(
@@ -41,22 +51,16 @@ def configure(
         user=user,
         password=password,
     )
-    state.write(directory.config, config.to_json())
+    files.write(directory.config, config.to_json())
     return config
-
-
-def strict_context(authority: str) -> ssl.SSLContext:
-    context = ssl.create_default_context(cadata=authority)
-    context.verify_flags |= ssl.VERIFY_X509_STRICT
-    return context
 
 
 def connect(directory: state.StateDir, listener: str, *, host: str = "localhost") -> smtplib.SMTP:
     """Connect as a careful client does: with TLS wherever there is TLS, verified strictly."""
-    report = state.read_serving(directory)
+    report = reports.read_serving(directory)
     assert report is not None
     authority = certificates.ensure_authority(directory.certificates, "Test CA", now())
-    context = strict_context(authority)
+    context = strict_tls.strict_context(authority)
     if listener == "tls":
         return smtplib.SMTP_SSL(host, report.ports["tls"], context=context, timeout=SECONDS)
     client = smtplib.SMTP(host, report.ports[listener], timeout=SECONDS)
@@ -90,8 +94,8 @@ class Server:
     process: subprocess.Popen[bytes]
 
     @property
-    def report(self) -> state.Report:
-        report = state.read_report(self.directory)
+    def report(self) -> reports.Report:
+        report = reports.read(self.directory)
         assert report is not None
         return report
 
@@ -121,12 +125,12 @@ class Servers:
         directory.report.unlink(missing_ok=True)
         with directory.log.open("ab") as log:
             process = subprocess.Popen(
-                [sys.executable, "-m", "smtp_sink.server", str(directory.path)],
-                env={"PYTHONPATH": str(SOURCE), "PATH": os.defpath},
+                program(directory).command,
+                env={"PYTHONPATH": program(directory).python_path, "PATH": os.defpath},
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=log,
             )
         self._running.append(process)
-        assert state.wait_for_report(directory, timeout=SECONDS) is not None, directory.log
+        assert reports.wait(directory, timeout=SECONDS) is not None, directory.log
         return Server(directory, process)

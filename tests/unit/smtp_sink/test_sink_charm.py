@@ -15,7 +15,8 @@ from cryptography import x509
 from ops import testing
 from scenario import mocking
 
-from smtp_sink import messages, processes, service, state
+from smtp_sink import messages, state
+from unit_service import files, processes, reports, service
 
 ROOT = sink_running.SOURCE.parent
 PASSWORD = "s3cret-passw0rd"
@@ -76,13 +77,13 @@ class FakeService:
         return state.ServerConfig.from_json(self.directory.config.read_text())
 
     def _report(self, process: processes.Process) -> None:
-        report = state.Report(
+        report = reports.Report(
             config=self.config().digest,
             process=process,
             ports={} if self.problems else PORTS,
             problems=self.problems,
         )
-        state.write(self.directory.report, report.to_json())
+        files.write(self.directory.report, report.to_json())
 
 
 @dataclasses.dataclass(frozen=True)
@@ -144,8 +145,11 @@ def unit(
 ) -> Unit:
     services: list[FakeService] = []
 
-    def choose(name: str, charm: pathlib.Path, chosen: state.StateDir) -> FakeService:
+    def choose(
+        name: str, program: service.Program, charm: pathlib.Path, chosen: state.StateDir
+    ) -> FakeService:
         assert name == "unit-smtp-sink-0"
+        assert program.command[1:] == ("-m", "smtp_sink.server", str(directory.path))
         assert charm == context.charm_root
         assert chosen == directory
         if not services:
@@ -468,7 +472,7 @@ def real_unit(
 ) -> Iterator[Unit]:
     yield Unit(context, directory, [])
     if directory.path.exists():
-        service.Detached(directory).stop()
+        service.Detached(sink_running.program(directory), directory).stop()
 
 
 def test_a_life_with_a_real_server(real_unit: Unit) -> None:
@@ -482,11 +486,11 @@ def test_a_life_with_a_real_server(real_unit: Unit) -> None:
     assert shown["content"] == "Subject: hello\r\n\r\nbody\r\n"
     assert (shown["auth-user"], shown["listener"]) == ("user", "starttls")
     assert PASSWORD not in repr(shown)
-    first = state.read_serving(unit.directory)
+    first = reports.read_serving(unit.directory)
     assert first is not None
     before = testing.State(config={"user": "user", "password": PASSWORD})
     assert unit.run(context.on.upgrade_charm(), before).startswith("active: ")
-    second = state.read_serving(unit.directory)
+    second = reports.read_serving(unit.directory)
     assert second is not None
     assert second.process != first.process
     assert second.ports == first.ports

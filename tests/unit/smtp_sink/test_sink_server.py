@@ -13,7 +13,8 @@ import pytest
 import sink_running
 from hypothesis import strategies
 
-from smtp_sink import messages, processes, server, state
+from smtp_sink import messages, server, state
+from unit_service import processes
 
 USER = "postmaster"
 PASSWORD = "s3cret"

@@ -9,12 +9,17 @@ from collections.abc import Iterator
 import pytest
 import sink_running
 
-from smtp_sink import processes, service, state, supervisor
+from smtp_sink import state
+from unit_service import processes, reports, service, supervisor
 
+COMMON = pathlib.Path(service.__file__).parents[1]
 START = """
 import pathlib, sys
-from smtp_sink import service, state
-service.Detached(state.StateDir(pathlib.Path(sys.argv[1]))).start()
+import sink_running
+from smtp_sink import state
+from unit_service import service
+directory, source = state.StateDir(pathlib.Path(sys.argv[1])), pathlib.Path(sys.argv[2])
+service.Detached(sink_running.program(directory, source), directory).start()
 print("started")
 """
 
@@ -46,21 +51,21 @@ for what, commands in (("enabled", ("enable", "disable")), ("active", ("restart"
 
 @pytest.fixture
 def detached(directory: state.StateDir) -> Iterator[service.Detached]:
-    detached = service.Detached(directory)
+    detached = service.Detached(sink_running.program(directory), directory)
     yield detached
     if directory.path.exists():
         detached.stop()
 
 
 def supervisor_of(directory: state.StateDir) -> processes.Process:
-    process = state.read_process(directory.supervisor)
+    process = processes.read(directory.supervisor)
     assert process is not None
     return process
 
 
-def serving(directory: state.StateDir) -> state.Report:
-    assert state.wait_for_report(directory, timeout=sink_running.SECONDS) is not None
-    report = state.read_serving(directory)
+def serving(directory: state.StateDir) -> reports.Report:
+    assert reports.wait(directory, timeout=sink_running.SECONDS) is not None
+    report = reports.read_serving(directory)
     assert report is not None, directory.log.read_text()
     return report
 
@@ -74,10 +79,10 @@ def start_elsewhere(
 ) -> subprocess.CompletedProcess[str]:
     """Have another process start the server; return once nobody holds its output open."""
     return subprocess.run(
-        [sys.executable, "-c", START, str(directory.path)],
+        [sys.executable, "-c", START, str(directory.path), str(source)],
         capture_output=True,
         check=True,
-        env={"PYTHONPATH": str(source)},
+        env={"PYTHONPATH": os.pathsep.join([str(source), *sys.path])},
         text=True,
         timeout=sink_running.SECONDS,
     )
@@ -131,7 +136,7 @@ def test_a_killed_server_is_started_again(
     kill(first.process)
 
     def is_back() -> bool:
-        report = state.read_serving(directory)
+        report = reports.read_serving(directory)
         return report is not None and report.process != first.process
 
     sink_running.wait_until(is_back)
@@ -186,6 +191,7 @@ def test_everything_ends_with_the_unit(
 
 def test_everything_ends_with_the_charm(directory: state.StateDir, tmp_path: pathlib.Path) -> None:
     charm = pathlib.Path(shutil.copytree(sink_running.SOURCE, tmp_path / "charm"))
+    shutil.copytree(COMMON, charm, dirs_exist_ok=True)
     sink_running.configure(directory)
     start_elsewhere(directory, charm)
     watched = (serving(directory).process, supervisor_of(directory))
@@ -197,7 +203,7 @@ def test_a_process_that_got_the_supervisors_number_is_left_alone(
     directory: state.StateDir, detached: service.Detached
 ) -> None:
     with subprocess.Popen(["sleep", "60"]) as innocent:
-        state.write_process(directory.supervisor, processes.Process(innocent.pid, "boot/1"))
+        processes.write(directory.supervisor, processes.Process(innocent.pid, "boot/1"))
         detached.stop()
         assert innocent.poll() is None
         innocent.kill()
@@ -227,6 +233,17 @@ def test_the_supervisor_tries_again_until_the_unit_is_gone(
     assert runs.read_text() == "run\n" * 4
 
 
+def choose(charm: pathlib.Path, directory: state.StateDir) -> service.Service:
+    return service.choose("unit-smtp-sink-0", sink_running.program(directory), charm, directory)
+
+
+def managed_by_systemd(
+    directory: state.StateDir, units: pathlib.Path = pathlib.Path("/etc/systemd/system")
+) -> service.Systemd:
+    program = sink_running.program(directory)
+    return service.Systemd("unit-smtp-sink-0", program, directory, units)
+
+
 @pytest.fixture
 def juju_machine(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> pathlib.Path:
     """A machine as Juju has it; returns the charm's directory."""
@@ -238,22 +255,22 @@ def juju_machine(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> pat
 def test_systemd_is_for_machines_of_juju(
     directory: state.StateDir, juju_machine: pathlib.Path
 ) -> None:
-    chosen = service.choose("unit-smtp-sink-0", juju_machine, directory)
-    assert chosen == service.Systemd("unit-smtp-sink-0", directory)
+    chosen = choose(juju_machine, directory)
+    assert chosen == managed_by_systemd(directory)
 
 
 @pytest.mark.usefixtures("juju_machine")
 def test_a_charm_elsewhere_leaves_systemd_alone(directory: state.StateDir) -> None:
     charm = pathlib.Path("/home/me/models/unit-smtp-sink-0/charm")
-    assert service.choose("unit-smtp-sink-0", charm, directory) == service.Detached(directory)
+    assert choose(charm, directory) == service.Detached(sink_running.program(directory), directory)
 
 
 def test_only_root_uses_systemd(
     directory: state.StateDir, juju_machine: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
-    chosen = service.choose("unit-smtp-sink-0", juju_machine, directory)
-    assert chosen == service.Detached(directory)
+    chosen = choose(juju_machine, directory)
+    assert chosen == service.Detached(sink_running.program(directory), directory)
 
 
 def test_a_machine_without_systemd(
@@ -263,8 +280,8 @@ def test_a_machine_without_systemd(
     tmp_path: pathlib.Path,
 ) -> None:
     monkeypatch.setattr(service, "_SYSTEMD", tmp_path / "absent")
-    chosen = service.choose("unit-smtp-sink-0", juju_machine, directory)
-    assert chosen == service.Detached(directory)
+    chosen = choose(juju_machine, directory)
+    assert chosen == service.Detached(sink_running.program(directory), directory)
 
 
 class FakeSystemd:
@@ -300,7 +317,7 @@ def systemd(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> FakeSyst
 
 def test_a_service_of_systemd(directory: state.StateDir, systemd: FakeSystemd) -> None:
     unit = "unit-smtp-sink-0-smtpd.service"
-    managed = service.Systemd("unit-smtp-sink-0", directory, systemd.units)
+    managed = managed_by_systemd(directory, systemd.units)
     directory.report.touch()
     managed.start()
     assert not directory.report.exists()
@@ -318,12 +335,12 @@ def test_a_service_of_systemd(directory: state.StateDir, systemd: FakeSystemd) -
 
 def test_the_unit_of_systemd(directory: state.StateDir, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONPATH", "/charm/lib:/charm/src")
-    text = service.Systemd("unit-smtp-sink-0", directory).unit_text()
+    text = managed_by_systemd(directory).unit_text()
     for line in (
-        "Description=Mail catcher of unit-smtp-sink-0",
+        "Description=Mail catcher of a test",
         f"ConditionPathExists={directory.config}",
-        f'ExecStart="{sys.executable}" -m smtp_sink.server "{directory.path}"',
-        f'Environment="PYTHONPATH={sink_running.SOURCE}:/charm/lib:/charm/src"',
+        f'ExecStart="{sys.executable}" "-m" "smtp_sink.server" "{directory.path}"',
+        f'Environment="PYTHONPATH={sink_running.SOURCE}:{COMMON}:/charm/lib:/charm/src"',
         "Restart=always",
         f'ReadWritePaths="{directory.path}"',
     ):
@@ -331,7 +348,7 @@ def test_the_unit_of_systemd(directory: state.StateDir, monkeypatch: pytest.Monk
 
 
 def test_a_refusal_of_systemd_rises(directory: state.StateDir, systemd: FakeSystemd) -> None:
-    managed = service.Systemd("unit-smtp-sink-0", directory, systemd.units)
+    managed = managed_by_systemd(directory, systemd.units)
     (systemd.bin / "systemctl").write_text("#!/bin/sh\nexit 1\n")
     with pytest.raises(subprocess.CalledProcessError):
         managed.start()

@@ -14,7 +14,7 @@ import json
 import mailbox
 import pathlib
 
-from smtp_sink import state
+from unit_service import files
 
 NONE = "none"
 # A header is sought in the first octets of a message only: a body may be very long.
@@ -101,7 +101,7 @@ class MessageStore:
         # It joins the others last, so that nobody finds a message before its envelope.
         message_id = self._delivery.add(content)
         description = {"received": self._now(), "envelope": dataclasses.asdict(envelope)}
-        state.write(self._envelope_path(message_id), json.dumps(description))
+        files.write(self._envelope_path(message_id), json.dumps(description))
         (self._incoming / "new" / message_id).rename(self._maildir / "new" / message_id)
         return message_id
 
@@ -159,7 +159,7 @@ class MessageStore:
         return {path.name.partition(":")[0]: path for path in paths}
 
     def _read(self, message_id: str, path: pathlib.Path) -> Message:
-        text = state.read(self._envelope_path(message_id))
+        text = files.read(self._envelope_path(message_id))
         if text is None:
             raise NoSuchMessageError(message_id)
         description = json.loads(text)

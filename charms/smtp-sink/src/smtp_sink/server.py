@@ -27,7 +27,8 @@ from typing import AnyStr
 
 from aiosmtpd import smtp
 
-from smtp_sink import messages, processes, state
+from smtp_sink import messages, state
+from unit_service import files, processes, reports
 
 # A message may be one line: the limit of a line is that of a message.
 MESSAGE_LIMIT = 2**25
@@ -215,7 +216,7 @@ def listen(config: state.ServerConfig, kept_ports: Mapping[str, int]) -> dict[st
 async def serve(directory: state.StateDir) -> int:
     """Serve until told to stop; return the process's exit code."""
     config = state.ServerConfig.from_json(directory.config.read_text(encoding="utf-8"))
-    kept_ports: dict[str, int] = json.loads(state.read(directory.ports) or "{}")
+    kept_ports: dict[str, int] = json.loads(files.read(directory.ports) or "{}")
     try:
         sockets = listen(config, kept_ports)
     except CannotListenError as error:
@@ -225,7 +226,7 @@ async def serve(directory: state.StateDir) -> int:
     await _start(config, messages.MessageStore(directory.messages), sockets)
     ports = {name: int(sockets[name].getsockname()[1]) for name in state.LISTENERS}
     chosen = {name: port for name, port in ports.items() if not config.ports[name]}
-    state.write(directory.ports, json.dumps(kept_ports | chosen))
+    files.write(directory.ports, json.dumps(kept_ports | chosen))
     # Whoever reads the report may tell this process to stop at once.
     stop = _stop_event()
     _report(directory, config, ports=ports)
@@ -286,13 +287,13 @@ def _report(
     ports: dict[str, int] | None = None,
     problems: tuple[str, ...] = (),
 ) -> None:
-    report = state.Report(
+    report = reports.Report(
         config=config.digest,
         process=processes.current(),
         ports=ports or {},
         problems=problems,
     )
-    state.write(directory.report, report.to_json())
+    files.write(directory.report, report.to_json())
 
 
 def _stop_event() -> asyncio.Event:

@@ -1,0 +1,228 @@
+"""A connection to the relay once it is ready for mail: commands out, answers in."""
+
+import asyncio
+import collections
+from collections.abc import Mapping, Sequence
+from typing import cast
+
+from forwarder import message
+from forwarder.answers import Answer, printable
+
+# RFC 5321, section 4.5.3.2.6: who gives up earlier on the final answer sends the message twice.
+FINAL_SECONDS = 600
+_LONGEST_ANSWER = 2**16
+_CLOSING = 421
+
+
+class GoneError(Exception):
+    """The connection is of no more use, or never was; nothing of a message was taken over it."""
+
+
+class UnknownOutcomeError(Exception):
+    """The relay had the whole message, and did not answer: it may have taken it, or not."""
+
+
+class Channel(asyncio.Protocol):
+    """One connection. It takes one message after another, and is never used by two at once."""
+
+    def __init__(self, timeout: float, extensions: Mapping[str, str]) -> None:
+        """Make it the protocol of a transport that is greeted, encrypted and authenticated.
+
+        Args:
+            timeout: how long to wait for an answer, in seconds.
+            extensions: what the relay's EHLO offered, in lower case.
+        """
+        self.extensions = extensions
+        self.used = False
+        self.idle_since = 0.0
+        self.lost_at = 0.0
+        self._timeout = timeout
+        self._loop = asyncio.get_running_loop()
+        self._transport: asyncio.Transport | None = None
+        self._buffer = bytearray()
+        self._lines: list[str] = []
+        self._waiting: collections.deque[asyncio.Future[Answer]] = collections.deque()
+        self._reset_needed = False
+        self._lost = "the connection was closed"
+        self._deadline = 0.0
+        self._watch: asyncio.TimerHandle | None = None
+
+    def attach(self, transport: asyncio.BaseTransport) -> None:
+        """Take over a transport."""
+        self._transport = cast("asyncio.Transport", transport)
+        self._transport.set_protocol(self)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it can be used, as far as is known."""
+        return self._transport is not None and not self._transport.is_closing()
+
+    @property
+    def pipelining(self) -> bool:
+        """Whether commands may be sent without waiting for each answer (RFC 2920)."""
+        return "pipelining" in self.extensions
+
+    async def begin(
+        self, mail: str, recipients: Sequence[str], *, timeout: float | None = None
+    ) -> tuple[Answer, list[Answer]]:
+        """Open a message's envelope.
+
+        Args:
+            mail: what stands behind `MAIL FROM:`.
+            recipients: the addresses.
+            timeout: how long to wait for an answer, in seconds, if not as long as ever.
+
+        Returns:
+            The answer to MAIL, and one for each recipient; none where MAIL was refused.
+
+        Raises:
+            GoneError: if the connection broke.
+        """
+        commands = [f"MAIL FROM:{mail}", *(f"RCPT TO:<{one}>" for one in recipients)]
+        reset, self._reset_needed = self._reset_needed, True
+        answers = await self._ask([*(["RSET"] if reset else []), *commands], timeout)
+        sender, *others = answers[1:] if reset else answers
+        return sender, others if sender.done else []
+
+    async def add(self, recipient: str, *, timeout: float | None = None) -> Answer:
+        """Add a recipient to the envelope.
+
+        Args:
+            recipient: the address.
+            timeout: how long to wait for an answer, in seconds, if not as long as ever.
+
+        Raises:
+            GoneError: if the connection broke.
+        """
+        return (await self._ask([f"RCPT TO:<{recipient}>"], timeout))[0]
+
+    async def send(self, content: bytes) -> Answer:
+        """Send the message of the envelope that is open.
+
+        Raises:
+            GoneError: if the connection broke before the relay had all of it.
+            UnknownOutcomeError: if it broke after that.
+        """
+        (ready,) = await self._ask(["DATA"])
+        if ready.code != 354:  # noqa: PLR2004
+            return ready
+        self._reset_needed = False
+        try:
+            return (await self._exchange(message.stuffed(content), 1, FINAL_SECONDS))[0]
+        except GoneError as error:
+            raise UnknownOutcomeError(str(error)) from None
+
+    def close(self) -> None:
+        """Say goodbye, and do not wait for what the relay says."""
+        if self._transport is not None and self.is_open:
+            self._transport.write(b"QUIT\r\n")
+            self._transport.close()
+
+    def abort(self) -> None:
+        """Break the connection off, so that the relay takes no part of a message for the whole."""
+        if self._transport is not None:
+            self._transport.abort()
+
+    def data_received(self, data: bytes) -> None:
+        """Sort lines into answers, and answers to those who wait."""
+        self._buffer += data
+        if len(self._buffer) > _LONGEST_ANSWER:
+            self._break("the relay's answer has no end")
+        while (end := self._buffer.find(b"\n")) >= 0:
+            line = self._buffer[:end].decode("utf-8", "replace").rstrip("\r")
+            del self._buffer[: end + 1]
+            self._line(line)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Tell those who wait that no answer will come."""
+        if exc is not None:
+            self._lost = str(exc) or type(exc).__name__
+        self._transport = None
+        self.lost_at = self._loop.time()
+        if self._watch is not None:
+            self._watch.cancel()
+        self._fail()
+
+    def _line(self, line: str) -> None:
+        if not (line[:3].isascii() and line[:3].isdigit()):
+            self._break("the relay does not speak SMTP")
+            return
+        self._lines.append(printable(line[4:].strip()))
+        if line[3:4] == "-":
+            return
+        answer = Answer(int(line[:3]), "\n".join(self._lines))
+        self._lines.clear()
+        if answer.code == _CLOSING:
+            # RFC 5321, section 3.8: it comes at any time, and then the connection ends.
+            self._break(str(answer))
+        if self._waiting:
+            waiter = self._waiting.popleft()
+            if not waiter.done():
+                waiter.set_result(answer)
+
+    def _break(self, reason: str) -> None:
+        self._lost = reason
+        self._fail()
+        self.abort()
+
+    def _fail(self) -> None:
+        while self._waiting:
+            waiter = self._waiting.popleft()
+            if not waiter.done():
+                waiter.set_exception(GoneError(self._lost))
+
+    async def _ask(self, commands: Sequence[str], timeout: float | None = None) -> list[Answer]:
+        timeout = min(timeout or self._timeout, self._timeout)
+        if self.pipelining or len(commands) == 1:
+            lines = "".join(f"{command}\r\n" for command in commands)
+            return await self._exchange(lines.encode(), len(commands), timeout)
+        answers: list[Answer] = []
+        for command in commands:
+            answers += await self._exchange(f"{command}\r\n".encode(), 1, timeout)
+        return answers
+
+    async def _exchange(self, data: bytes, count: int, timeout: float) -> list[Answer]:
+        """Send something that the relay answers `count` times."""
+        if self._transport is None or not self.is_open:
+            raise GoneError(self._lost)
+        waiters = [self._loop.create_future() for _ in range(count)]
+        self._waiting += waiters
+        self._transport.write(data)
+        self._wait_until(self._loop.time() + timeout)
+        try:
+            return [await waiter for waiter in waiters]
+        except GoneError:
+            _look_at(waiters)
+            raise
+        except asyncio.CancelledError:
+            # Answers that nobody reads must not be taken for those to later commands.
+            for waiter in waiters:
+                waiter.cancel()
+            _look_at(waiters)
+            self.abort()
+            raise
+
+    def _wait_until(self, deadline: float) -> None:
+        """Watch the time. One timer serves many answers, since most of them come soon."""
+        self._deadline = deadline
+        if self._watch is None:
+            self._watch = self._loop.call_at(deadline, self._look_at_time)
+        elif deadline < self._watch.when():
+            self._watch.cancel()
+            self._watch = self._loop.call_at(deadline, self._look_at_time)
+
+    def _look_at_time(self) -> None:
+        self._watch = None
+        if not self._waiting:
+            return
+        if self._loop.time() < self._deadline:
+            self._wait_until(self._deadline)
+        else:
+            self._break("the relay does not answer")
+
+
+def _look_at(waiters: Sequence[asyncio.Future[Answer]]) -> None:
+    """Keep asyncio from warning of errors that all waiters share."""
+    for waiter in waiters:
+        if waiter.done() and not waiter.cancelled():
+            waiter.exception()

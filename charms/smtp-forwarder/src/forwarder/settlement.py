@@ -1,0 +1,209 @@
+"""What becomes of a message after an attempt: delivered, kept for the next one, or bounced."""
+
+import contextlib
+import secrets
+import time
+from collections.abc import Generator
+
+from forwarder import (
+    answers,
+    bounce,
+    configuration,
+    digest,
+    journal,
+    queue_file,
+    rules,
+    storage,
+    transit,
+)
+from forwarder.queue_file import Mark, Record
+
+_EXPIRED = "it could not be delivered in time"
+
+
+class Settlement:
+    """Keeps what is left to do, and tells senders and the administrator what cannot be done."""
+
+    def __init__(self, settings: configuration.Configuration, store: storage.Storage) -> None:
+        self.settings = settings
+        self.storage = store
+        self._digest = digest.Digest(store.spool.path / "digest")
+        self._told: set[str] = set()
+
+    def note(self, record: Record, outcome: transit.Outcome) -> None:
+        """Note in a record what came of an attempt, and log it."""
+        for number in record.having(Mark.WAITING):
+            standing, answer = record.standings[number], outcome.answers.get(number)
+            standing.attempts += answer is not None or outcome.tried
+            standing.answer = str(answer) if answer else answers.printable(outcome.trouble)
+            standing.due = self._due(standing)
+            event = "deferred"
+            if answer is not None and not answer.transient:
+                event = "delivered" if answer.done else "bounced"
+                standing.mark = Mark.DELIVERED if answer.done else Mark.FAILED
+            self.log(event, record, number)
+
+    async def settle(self, parcel: transit.Parcel, outcome: transit.Outcome) -> None:
+        """Note what came of an attempt on a message that is in the queue.
+
+        Raises:
+            OSError: if the disk fails.
+        """
+        if not outcome.answers and not outcome.tried:
+            for number in parcel.record.having(Mark.WAITING):
+                parcel.record.standings[number].answer = answers.printable(outcome.trouble)
+            return
+        self.note(parcel.record, outcome)
+        await self.storage.keep(parcel.record)
+        await self.bounce(parcel)
+
+    async def keep_rest(self, parcel: transit.Parcel) -> None:
+        """Keep what is left to do for a message, and bounce what cannot be done.
+
+        Raises:
+            OSError: if it cannot be kept.
+        """
+        if parcel.record.having(Mark.WAITING):
+            await self.enqueue(parcel)
+        await self.bounce(parcel)
+
+    async def enqueue(self, parcel: transit.Parcel) -> None:
+        """Put a message into the queue, or bring its record there up to date.
+
+        Raises:
+            OSError: if it cannot be kept.
+        """
+        if parcel.record.id in self.storage.records:
+            await self.storage.keep(parcel.record)
+        else:
+            with contextlib.suppress(FileExistsError):
+                await self.storage.store(parcel.record, parcel.content)
+
+    async def bounce(self, parcel: transit.Parcel) -> None:
+        """Tell the sender of the recipients that failed. Who has no sender is told of no more.
+
+        The bounce's ID follows from the message's, so that it is not written twice.
+
+        Raises:
+            OSError: if it cannot be kept.
+        """
+        record = parcel.record
+        failed, numbers = bounce.failures(record), record.having(Mark.FAILED)
+        if not failed:
+            return
+        for one in failed:
+            self._digest.add(f"{record.id} from <{record.sender}> to <{one.said}>: {one.answer}")
+        if record.sender:
+            content = bounce.compose(record, failed, parcel.content, self.settings.hostname)
+            await self.enqueue(own_parcel(f"{record.id}b{numbers[0]}", record.sender, content))
+        for number in numbers:
+            record.standings[number].mark = Mark.ENDED
+        if record.id in self.storage.records:
+            await self.storage.keep(record)
+
+    async def expire(self, record: Record) -> None:
+        """Give up a message that waited for too long.
+
+        Raises:
+            OSError: if the disk fails.
+        """
+        for number in record.having(Mark.WAITING):
+            standing = record.standings[number]
+            standing.mark = Mark.FAILED
+            standing.answer = standing.answer or _EXPIRED
+            self.log("bounced", record, number)
+        await self.storage.keep(record)
+        await self.tell_failures(record)
+
+    async def tell_failures(self, record: Record) -> None:
+        """Bounce the recipients that failed and of which nobody was told.
+
+        Raises:
+            OSError: if the disk fails.
+        """
+        await self.bounce(transit.Parcel(record, await self.storage.content(record)))
+
+    async def send_digest(self) -> None:
+        """Send the administrator what failed, if it is time.
+
+        Raises:
+            OSError: if it cannot be kept.
+        """
+        if self.settings.administrator and self._digest.due:
+            await self._tell("Mail that failed", self._digest.text())
+            self._digest.clear()
+
+    async def tell_rule_failed(self, error: Exception) -> None:
+        """Log an error of a program's rules, and tell the administrator once.
+
+        Raises:
+            OSError: if it cannot be kept.
+        """
+        journal.logger.error("rule-failed", exc_info=error)
+        told = f"{type(error).__name__}: {error}"
+        if self.settings.administrator and told not in self._told:
+            self._told.add(told)
+            text = f"A rule failed, and mail is answered with 451 because of it.\n\n{told}\n"
+            await self._tell("A rule failed", text)
+
+    def log(self, event: str, record: Record, number: int, **more: object) -> None:
+        """Log what happened to one recipient of a message."""
+        recipient, standing = record.recipients[number], record.standings[number]
+        upstream = self.settings.upstream
+        journal.note(
+            event,
+            id=record.id,
+            **{"from": f"<{record.sender}>"},
+            to=f"<{recipient.address}>",
+            rcpt=f"<{recipient.said}>",
+            client=record.client,
+            size=record.size,
+            delay=time.time() - record.accepted,
+            attempts=standing.attempts,
+            relay=upstream.name if upstream else "",
+            **{"answer": standing.answer, **more},
+        )
+
+    def _due(self, standing: queue_file.Standing) -> float:
+        """Return when the next attempt is due (RFC 5321, section 4.5.4.1)."""
+        if not standing.attempts:
+            return 0
+        delays = self.settings.retry_seconds
+        return time.time() + delays[min(standing.attempts, len(delays)) - 1]
+
+    async def _tell(self, subject: str, text: str) -> None:
+        to = self.settings.administrator
+        content = bounce.tell(to, subject, text, self.settings.hostname)
+        await self.enqueue(own_parcel(new_id(), to, content))
+
+
+def own_parcel(name: str, recipient: str, content: bytes) -> transit.Parcel:
+    """Return a message of the forwarder itself, with the null sender."""
+    record = Record(
+        id=name,
+        sender="",
+        recipients=(rules.Recipient(recipient, recipient),),
+        size=len(content),
+        accepted=time.time(),
+        utf8=not recipient.isascii(),
+    )
+    return transit.Parcel(record, content)
+
+
+def new_id() -> str:
+    """Return an ID for a message; later ones sort behind earlier ones."""
+    return f"{int(time.time() * 1e6):013x}{secrets.token_hex(2)}"
+
+
+@contextlib.contextmanager
+def logged(record: Record) -> Generator[None, None, None]:
+    """Log what one message's file does, so that no other message has to wait for it."""
+    try:
+        yield
+    except FileNotFoundError:
+        journal.logger.warning("gone id=%s reason=its-file-was-removed", record.id)
+    except OSError as error:
+        journal.logger.error("queue-failed id=%s reason=%s", record.id, error)
+    except queue_file.DamagedError as error:
+        record.state = queue_file.State.HELD
+        journal.logger.error("held id=%s reason=%s", record.id, error)

@@ -1,0 +1,288 @@
+"""The connections to the relay: opened when needed, kept, and lent to one message at a time."""
+
+import asyncio
+import collections
+import contextlib
+import socket
+import ssl
+from collections.abc import Callable, Mapping
+
+import aiosmtplib
+
+from forwarder import channel, configuration
+from forwarder.answers import Answer, printable
+
+FIRST_PAUSE, LONGEST_PAUSE = 2.0, 300.0
+# What a relay that closes idle connections is given less than it allowed before.
+_CAUTION = 0.8
+_MECHANISMS = ("plain", "login", "cram-md5")
+
+
+class UnavailableError(Exception):
+    """The relay takes no mail now; the text says why. Nothing was sent."""
+
+
+class Pool:
+    """The connections to one relay.
+
+    While the relay cannot be reached, one attempt at a time is made, after pauses that grow; all
+    others are told at once, so that nobody waits for a relay that is known to be down.
+    """
+
+    def __init__(self, settings: configuration.Upstream, hostname: str) -> None:
+        self.settings = settings
+        self.extensions: Mapping[str, str] | None = None
+        self.down = ""
+        """Why the relay cannot be reached; empty while it can, or nobody tried."""
+        self._hostname = hostname
+        self._free: list[channel.Channel] = []
+        self._count = 0
+        self._opening = 0
+        self._waiting: collections.deque[asyncio.Future[None]] = collections.deque()
+        self._revocable: dict[channel.Channel, Callable[[], None]] = {}
+        self._idle_seconds = settings.idle_seconds
+        self._pause = FIRST_PAUSE
+        self._try_at = 0.0
+        self._more_at = 0.0
+        self._tls: ssl.SSLContext | None = None
+        self._closed = False
+
+    async def lease(self) -> channel.Channel:
+        """Return a connection for one message; `give_back` it in every case.
+
+        Raises:
+            UnavailableError: if there is none to be had.
+        """
+        while True:
+            kept = self._take_free()
+            if kept is not None:
+                return kept
+            if self._count < self.settings.connections and self._now() >= self._more_at:
+                opened = await self._open_counted()
+                if opened is not None:
+                    return opened
+            elif self.down and self._count == self._opening:
+                raise UnavailableError(self.down)
+            self._revoke()
+            if not self._free:
+                await self._wait()
+
+    async def lease_within(self, timeout: float) -> channel.Channel:
+        """Return a connection for one message, if it can be had in time.
+
+        Raises:
+            UnavailableError: if it cannot.
+        """
+        kept = self._take_free()
+        if kept is not None:
+            return kept
+        try:
+            return await asyncio.wait_for(self.lease(), timeout)
+        except asyncio.TimeoutError:
+            if self._count <= self._opening:
+                self._note_down("the relay does not answer")
+            raise UnavailableError("no connection to the relay was free in time") from None
+
+    async def learn(self, timeout: float) -> None:
+        """Open a connection, if it can be had in time, to learn what the relay offers."""
+        with contextlib.suppress(UnavailableError):
+            self.give_back(await self.lease_within(timeout))
+
+    def give_back(self, used: channel.Channel) -> None:
+        """Take a connection back, also one that broke."""
+        self._revocable.pop(used, None)
+        used.used = True
+        used.idle_since = self._now()
+        if used.is_open and not self._closed:
+            self._free.append(used)
+        else:
+            used.close()
+            self._count -= 1
+        self._wake()
+
+    def make_revocable(self, leased: channel.Channel, revoke: Callable[[], None]) -> None:
+        """Let a connection that waits for its client be taken for a message that is ready.
+
+        Args:
+            leased: the connection.
+            revoke: called to give it back at once.
+        """
+        self._revocable[leased] = revoke
+        if self._waiting:
+            self._revoke()
+
+    def make_firm(self, leased: channel.Channel) -> None:
+        """End what `make_revocable` allows."""
+        self._revocable.pop(leased, None)
+
+    def close_idle(self) -> None:
+        """Close what was idle for long. What the relay closed teaches how long it allows."""
+        now = self._now()
+        for kept in list(self._free):
+            if not kept.is_open:
+                allowed = _CAUTION * (kept.lost_at - kept.idle_since)
+                self._idle_seconds = min(self._idle_seconds, max(allowed, 1))
+            if not kept.is_open or now - kept.idle_since > self._idle_seconds:
+                self._drop(kept)
+
+    def close(self) -> None:
+        """Close all that is free, and what is in use as soon as it comes back."""
+        self._closed = True
+        for kept in list(self._free):
+            self._drop(kept)
+
+    @property
+    def pause(self) -> float:
+        """How long until the relay may be tried again, in seconds; 0 while it is not down."""
+        return max(self._try_at - self._now(), 0.0) if self.down else 0.0
+
+    def try_now(self) -> None:
+        """Forget that the relay was down."""
+        self._pause, self._try_at = FIRST_PAUSE, 0.0
+
+    @staticmethod
+    def _now() -> float:
+        return asyncio.get_running_loop().time()
+
+    def _take_free(self) -> channel.Channel | None:
+        # The one that was used last comes first, so that those not needed grow old.
+        self.close_idle()
+        return self._free.pop() if self._free else None
+
+    def _drop(self, kept: channel.Channel) -> None:
+        self._free.remove(kept)
+        self._count -= 1
+        kept.close()
+
+    async def _open_counted(self) -> channel.Channel | None:
+        """Open a connection; None if the relay allows no more than there are.
+
+        Raises:
+            UnavailableError: if there are none.
+        """
+        if self.down and (self._opening or self._now() < self._try_at):
+            raise UnavailableError(self.down)
+        self._count += 1
+        self._opening += 1
+        try:
+            opened = await self._open()
+        except UnavailableError as error:
+            self._count -= 1
+            if self._count >= self._opening:
+                # There are others that are open, which can be waited for.
+                self._more_at = self._now() + FIRST_PAUSE
+                return None
+            self._note_down(str(error))
+            raise
+        except BaseException:
+            self._count -= 1
+            self._wake()
+            raise
+        finally:
+            self._opening -= 1
+        self.down, self._pause = "", FIRST_PAUSE
+        self.extensions = opened.extensions
+        return opened
+
+    def _note_down(self, reason: str) -> None:
+        self.down = reason
+        if self._now() >= self._try_at:
+            self._try_at = self._now() + self._pause
+            self._pause = min(2 * self._pause, LONGEST_PAUSE)
+        # Those who wait would wait for connections that nobody gives back.
+        while self._waiting:
+            self._wake()
+
+    async def _open(self) -> channel.Channel:
+        settings = self.settings
+        security = settings.transport_security
+        if security != "none" and self._tls is None:
+            self._tls = await asyncio.to_thread(_client_tls, settings)
+        client = aiosmtplib.SMTP(
+            hostname=settings.host,
+            port=settings.port,
+            use_tls=security == "tls",
+            start_tls=security == "starttls",
+            tls_context=self._tls,
+            local_hostname=self._hostname,
+            timeout=settings.timeout_seconds,
+        )
+        try:
+            await client.connect()
+            await self._introduce(client)
+        except (aiosmtplib.SMTPException, OSError, ValueError) as error:
+            client.close()
+            raise UnavailableError(_reason(error)) from None
+        except BaseException:
+            client.close()
+            raise
+        transport = client.transport
+        if transport is None:
+            raise UnavailableError("the relay closed the connection")
+        opened = channel.Channel(settings.timeout_seconds, dict(client.esmtp_extensions))
+        opened.attach(transport)
+        return opened
+
+    async def _introduce(self, client: aiosmtplib.SMTP) -> None:
+        """Say EHLO, and authenticate once: a second try with a wrong password locks accounts."""
+        if client.is_ehlo_or_helo_needed:
+            with contextlib.suppress(aiosmtplib.SMTPHeloError):
+                await client.ehlo()
+        if client.is_ehlo_or_helo_needed:
+            await client.helo()
+        user, password = self.settings.user, self.settings.password
+        if not user:
+            return
+        offered = [name for name in _MECHANISMS if name in client.server_auth_methods]
+        if not offered:
+            raise UnavailableError("the relay offers no AUTH that is known here")
+        logins = {
+            "plain": client.auth_plain,
+            "login": client.auth_login,
+            "cram-md5": client.auth_crammd5,
+        }
+        await logins[offered[0]](user, password)
+
+    def _revoke(self) -> None:
+        for leased, revoke in list(self._revocable.items()):
+            self._revocable.pop(leased, None)
+            revoke()
+            return
+
+    async def _wait(self) -> None:
+        waiter = asyncio.get_running_loop().create_future()
+        self._waiting.append(waiter)
+        try:
+            await waiter
+        except asyncio.CancelledError:
+            # Whoever was woken and goes away leaves the connection to the next.
+            if waiter.done() and not waiter.cancelled():
+                self._wake()
+            raise
+
+    def _wake(self) -> None:
+        while self._waiting:
+            waiter = self._waiting.popleft()
+            if not waiter.done():
+                waiter.set_result(None)
+                return
+
+
+def _client_tls(settings: configuration.Upstream) -> ssl.SSLContext:
+    context = ssl.create_default_context(cadata=settings.ca or None)
+    if not settings.verify:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+def _reason(error: Exception) -> str:
+    """Say why a relay cannot be used, without what was sent to it."""
+    if isinstance(error, aiosmtplib.SMTPResponseException):
+        return str(Answer(error.code, printable(error.message)))
+    cause = error.__cause__ or error
+    if isinstance(cause, ssl.SSLCertVerificationError):
+        return f"the relay's certificate is not accepted: {cause.verify_message}"
+    if isinstance(cause, socket.gaierror):
+        return "the relay's host name is not known"
+    return printable(str(error)) or type(error).__name__
