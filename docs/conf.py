@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from sphinx.application import Sphinx
+from typing import Any
 
 project = "smtp-integrator"
 author = "the smtp-integrator authors"
@@ -19,35 +16,21 @@ myst_heading_anchors = 3
 highlight_language = "none"
 nitpicky = True
 
-# The sidebar. In index.md it would be noise for those who read the files where they lie.
-_CONTENTS = """
-```{toctree}
-:hidden:
-
-tutorial
-```
-"""
-for _caption, _folder in {
-    "How to": "how-to",
-    "Reference": "reference",
-    "Explanation": "explanation",
-}.items():
-    _CONTENTS += f"""
-```{{toctree}}
-:hidden:
-:caption: {_caption}
-:glob:
-
-{_folder}/**
-```
-"""
+_FOLDERS = {"How to": "how-to", "Reference": "reference", "Explanation": "explanation"}
 
 
-def setup(app: Sphinx) -> None:
-    """Give the first page the sidebar's contents."""
+def setup(app: Any) -> None:  # noqa: ANN401 - Sphinx, which only its own environment has
+    """Give the first page the sidebar: in index.md it would be noise for who reads the files."""
     app.connect("source-read", _add_contents)
 
 
-def _add_contents(_app: Sphinx, page: str, source: list[str]) -> None:
+def _add_contents(_app: Any, page: str, source: list[str]) -> None:  # noqa: ANN401 - as above
     if page == "index":
-        source[0] += _CONTENTS
+        folders = (
+            _toctree(f"{it}/**", ":glob:", f":caption: {name}") for name, it in _FOLDERS.items()
+        )
+        source[0] += "\n".join([_toctree("tutorial"), *folders])
+
+
+def _toctree(pages: str, *options: str) -> str:
+    return "\n".join(["", "```{toctree}", ":hidden:", *options, "", pages, "```", ""])

@@ -25,7 +25,7 @@ import dataclasses
 import datetime as dt
 from typing import TYPE_CHECKING
 
-from localjuju import flags, model, secret_hooks, secret_store
+from localjuju import flags, model, secret_hooks
 from localjuju.model import DYING, Hook
 
 if TYPE_CHECKING:
@@ -127,7 +127,7 @@ def commit(where: Model, unit: Unit, hook: Hook, begun: Begun) -> None:
     if hook.relation_id is not None:
         _commit_relation(unit, hook)
     elif hook.secret_id:
-        _commit_secret(where, unit, hook)
+        secret_hooks.commit(where, unit, hook)
     elif hook.storage_id:
         _commit_storage(unit, hook)
     else:
@@ -159,8 +159,7 @@ def next_wake(where: Model) -> dt.datetime | None:
             times.append(unit.local.retry_at)
         elif unit.local.update_status_at and unit.life != DYING:
             times.append(unit.local.update_status_at)
-    for secret in where.secrets.values() if where.units else ():
-        times += [one for one in (secret.expires, secret.rotates) if one]
+    times += secret_hooks.times(where)
     return min(times, default=None)
 
 
@@ -322,18 +321,6 @@ def _commit_relation(unit: Unit, hook: Hook) -> None:
         local.changed_pending = ""
     else:
         local.application_version = hook.version
-
-
-def _commit_secret(where: Model, unit: Unit, hook: Hook) -> None:
-    local, secret = unit.local, where.secrets.get(hook.secret_id)
-    if hook.kind == "secret-changed":
-        local.notified[hook.secret_id] = hook.secret_revision
-    elif hook.kind == "secret-remove":
-        local.obsolete.add((hook.secret_id, hook.secret_revision))
-    elif secret and hook.kind == "secret-expired":
-        secret.expires = None
-    elif secret:
-        secret.rotates = secret_store.next_rotation(secret.rotate, model.now())
 
 
 def _commit_storage(unit: Unit, hook: Hook) -> None:

@@ -56,6 +56,7 @@ class World:
 
     def __init__(self, folder: pathlib.Path, release: Release) -> None:
         self.where = model.Model("world", folder, release)
+        self.where.models["world"] = self.where
         self.ran: dict[str, list[model.Hook]] = {}
         for name, charm in CHARMS.items():
             application = model.Application(name, charm)
