@@ -1,15 +1,8 @@
-<<<<<<< HEAD
-"""What a unit is told of secrets: of new revisions that it reads, and of those that it owns."""
-
-from __future__ import annotations
-
-=======
 """The hooks of secrets: which of them a unit is to run, and what is remembered of it."""
 
 from __future__ import annotations
 
 import datetime as dt
->>>>>>> facts
 from typing import TYPE_CHECKING
 
 from localjuju import model, secret_store
@@ -21,20 +14,6 @@ if TYPE_CHECKING:
     from localjuju.model import Model, Secret, Unit
     from localjuju.secret_store import Reader
 
-<<<<<<< HEAD
-
-def pending(where: Model, unit: Unit) -> Iterator[Hook]:
-    """The hooks that tell the unit of secrets which it reads or owns."""
-    for secret in where.secrets.values():
-        yield from _changed(where, unit, secret, unit)
-        if secret.owner in _owners(where, unit):
-            yield from _owned(unit, secret)
-    for secret, reader in secret_store.of_other_models(where, unit):
-        yield from _changed(where, unit, secret, reader)
-
-
-def _changed(where: Model, unit: Unit, secret: Secret, reader: Reader) -> Iterator[Hook]:
-=======
 _JUST_NOW = dt.timedelta(seconds=1)
 
 
@@ -62,7 +41,6 @@ def pending(where: Model, unit: Unit) -> Iterator[Hook]:
 
 
 def _changed(where: Model, secret: Secret, unit: Unit, reader: Reader) -> Iterator[Hook]:
->>>>>>> facts
     consumer = secret.consumers.get(reader.name)
     told = unit.local.notified.get(secret.id, 0)
     behind = consumer is not None and max(consumer.revision, told) < secret.latest
@@ -90,8 +68,6 @@ def _owners(where: Model, unit: Unit) -> set[str]:
 
 def _hook(kind: str, secret_id: str, label: str, revision: int) -> Hook:
     return Hook(kind, kind, secret_id=secret_id, secret_label=label, secret_revision=revision)
-<<<<<<< HEAD
-=======
 
 
 def times(where: Model) -> Iterator[dt.datetime]:
@@ -103,4 +79,3 @@ def times(where: Model) -> Iterator[dt.datetime]:
         for moment in (secret.expires, secret.rotates):
             if moment and moment > model.now() - _JUST_NOW:
                 yield moment
->>>>>>> facts

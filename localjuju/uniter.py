@@ -25,11 +25,7 @@ import dataclasses
 import datetime as dt
 from typing import TYPE_CHECKING
 
-<<<<<<< HEAD
-from localjuju import flags, model, secret_hooks, secret_store
-=======
 from localjuju import flags, model, secret_hooks
->>>>>>> facts
 from localjuju.model import DYING, Hook
 
 if TYPE_CHECKING:

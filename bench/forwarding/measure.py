@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import os
 import pathlib
 import statistics
 import subprocess
@@ -54,6 +55,8 @@ class Figures:
     """Seconds for all, by their number."""
     memory: dict[int, int]
     """Bytes, by the messages that had passed."""
+    load: float
+    """How many processes wanted a processor before it began, on average of a minute."""
 
 
 def cases() -> list[Case]:
@@ -70,6 +73,7 @@ def measure(*, messages: int, runs: int, long_run: int, queue: tuple[int, ...]) 
         long_run: how many messages memory is watched over.
         queue: how many messages are queued and drained.
     """
+    load = os.getloadavg()[0]
     with contextlib.ExitStack() as stack:
         folder = pathlib.Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-")))
         sink = stack.enter_context(running(Sink()))
@@ -85,7 +89,7 @@ def measure(*, messages: int, runs: int, long_run: int, queue: tuple[int, ...]) 
         delivered = {case: _rates(case, ports, sink, messages, runs) for case in cases()}
         memory = _memory(forwarder, sink, long_run)
     drained = {count: _queue_and_drain(count)[1] for count in queue}
-    return Figures(delivered, _queued(messages, runs), drained, memory)
+    return Figures(delivered, _queued(messages, runs), drained, memory, load)
 
 
 def _rates(
@@ -96,11 +100,11 @@ def _rates(
     times: dict[str, list[float]] = {name: [] for name in ports}
     for _ in range(runs):
         for name, port in ports.items():
-            times[name].append(_delivery_seconds(case, port, sink, count))
+            times[name].append(delivery_seconds(case, port, sink, count))
     return {name: count / statistics.median(found) for name, found in times.items()}
 
 
-def _delivery_seconds(case: Case, port: int, sink: Sink, count: int) -> float:
+def delivery_seconds(case: Case, port: int, sink: Sink, count: int) -> float:
     """The seconds until the sink has all messages, whoever was told so before."""
     before = sink.count
     with _load(case, port, count) as load:
@@ -114,7 +118,7 @@ def _memory(forwarder: Forwarder, sink: Sink, long_run: int) -> dict[int, int]:
     found: dict[int, int] = {}
     passed = 0
     for _ in range(10):
-        _delivery_seconds(_USUAL, forwarder.port, sink, max(long_run // 10, 1))
+        delivery_seconds(_USUAL, forwarder.port, sink, max(long_run // 10, 1))
         passed += max(long_run // 10, 1)
         found[passed] = forwarder.resident
     return found

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 _OF_SINK, _OF_POSTFIX, _OF_QUEUED, _GROWTH, _MEGABYTE = 0.6, 2.0, 1.0, 1.3, 1_000_000
 _MANY_CLIENTS = 8
+_QUIET = 0.7
 _MODE_WORDS = {"many": "one connection for many", "one": "a connection for each"}
 
 
@@ -38,7 +39,7 @@ def render(figures: Figures, *, messages: int, runs: int) -> str:
     missed = [one.name for one in found if not one.met]
     blocks = [
         "# How much the forwarder passes on",
-        _introduction(messages, runs),
+        _introduction(figures, messages, runs),
         "## Aims",
         _table(
             ("figure", "measured", "aim", ""),
@@ -82,16 +83,26 @@ def _at_most(name: str, figure: float) -> Aim:
     return Aim(name, f"{figure:.2f}", f"at most {_GROWTH:.2f}", round(figure, 2) <= _GROWTH)
 
 
-def _introduction(messages: int, runs: int) -> str:
+def _introduction(figures: Figures, messages: int, runs: int) -> str:
     return f"""\
-`make bench-forwarder` measured this and wrote this page. The same clients send the same mail to the
-same sink, a bare aiosmtpd server on loopback, once on their own and once through each server.
+`make bench-forwarder` measured this and wrote this page. The same clients send the same mail to
+the same sink, a bare aiosmtpd server on loopback, on their own and through each server.
 
 - {machine()}.
-- Figures are medians of {runs} runs, taken in turn, of {messages} small messages each. The machine's
-  speed stands in all of them, so that only ratios count.
+- Figures are medians of {runs} runs, taken in turn, of {messages} small messages each. The
+  machine's speed stands in all of them, so that only ratios count.
+- {_quiet(figures.load)}
 - A message is counted when the sink has it. The forwarder and the Proxy answer after that; Postfix
   answers before, and writes every message to disk."""
+
+
+def _quiet(load: float) -> str:
+    if load <= _QUIET:
+        return f"The machine did nothing else (a load of {load:.1f} before it began)."
+    return (
+        f"**Other work kept the machine busy (a load of {load:.1f} before it began), which\n"
+        "  favours who has more processes: measure again when it is idle.**"
+    )
 
 
 def _delivered(figures: Figures) -> str:

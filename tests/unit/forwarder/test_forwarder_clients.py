@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 import strict_tls
 from forwarder_running import CONTENT, RECIPIENT, SECONDS, SENDER, Forwarder
+from scripted_upstream import wait_until
 
 from unit_service import certificates
 
@@ -135,3 +136,30 @@ def test_networks_may_be_allowed(forward: Forward, upstream: Upstream, other_hos
     with connect(forwarder, other_host) as client:
         client.sendmail(SENDER, [RECIPIENT], CONTENT)
     assert upstream.messages
+
+
+def test_a_handshake_that_fails_leaves_the_count_right(
+    guarded: tuple[Forwarder, ssl.SSLContext], other_host: str
+) -> None:
+    forwarder, context = guarded
+    forwarder.configure(limits={"connections_per_client": 1})
+    forwarder.reload()
+
+    def answers() -> bytes:
+        with socket.create_connection((other_host, forwarder.port), SECONDS) as client:
+            client.sendall(b"EHLO x\r\n")
+            return client.recv(1000)
+
+    for _ in range(3):
+        with socket.create_connection((other_host, forwarder.port), SECONDS) as client:
+            client.sendall(b"STARTTLS\r\n")
+            while b"Ready" not in client.recv(1000):
+                pass
+            client.sendall(b"no handshake at all\r\n")
+            with contextlib.suppress(OSError):
+                while client.recv(1000):
+                    pass
+        wait_until(lambda: answers().startswith(b"220"))
+    with connect(forwarder, other_host) as client:
+        client.starttls(context=context)
+        assert answers().startswith(b"421")

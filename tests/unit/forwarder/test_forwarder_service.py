@@ -186,3 +186,29 @@ def test_the_report_follows_the_settings(forward: Forward, upstream: Upstream) -
     right = reports.Report.from_json(path.read_text())
     assert right.config != first.config
     assert not right.problems
+
+
+def test_a_file_that_is_taken_away_is_told_once(forward: Forward, upstream: Upstream) -> None:
+    upstream.stop()
+    forwarder = forward(upstream)
+    for content in numbered(2):
+        forwarder.send(content=content)
+    next(iter(sorted(forwarder.spool.messages.iterdir()))).unlink()
+    upstream.start()
+    upstream.wait_for(1)
+    wait_until(lambda: forwarder.metrics()["queue_length"] == 0)
+    assert forwarder.log().count("gone id=") == 1
+
+
+def test_a_message_that_is_damaged_is_held_and_told(forward: Forward, upstream: Upstream) -> None:
+    upstream.stop()
+    forwarder = forward(upstream)
+    for content in numbered(2):
+        forwarder.send(content=content)
+    path = min(forwarder.spool.messages.iterdir())
+    path.write_bytes(path.read_bytes().replace(b"body 0", b"b0dy 0"))
+    upstream.start()
+    upstream.wait_for(1)
+    forwarder.wait_for_log(f"held id={path.name} reason=")
+    assert [one.body for one in upstream.messages] == numbered(2)[1:]
+    assert path.exists()

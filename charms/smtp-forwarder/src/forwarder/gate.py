@@ -38,8 +38,10 @@ class Gate:
         )
 
     def dismiss(self, connection: "Connection") -> None:
-        """Count a connection out."""
-        self.connections.discard(connection)
+        """Count a connection out, once: aiosmtpd says so twice where encryption fails."""
+        if connection not in self.connections:
+            return
+        self.connections.remove(connection)
         self._per_client[connection.host] -= 1
         if not self._per_client[connection.host]:
             del self._per_client[connection.host]

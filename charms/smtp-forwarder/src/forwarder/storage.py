@@ -116,7 +116,11 @@ class Storage:
             OSError: if it cannot be read.
         """
         path = self.spool.file(record.id)
-        return await self.in_thread(lambda: queue_file.read_content(path))
+        try:
+            return await self.in_thread(lambda: queue_file.read_content(path))
+        except FileNotFoundError:
+            self.records.pop(record.id, None)
+            raise
 
     async def in_thread(self, work: Callable[[], _T]) -> _T:
         """Do something that waits for the disk."""
