@@ -239,6 +239,12 @@ class Operators(RuleBasedStateMachine):
             self._deploy(app)
             self._settle()
 
+    @rule()
+    def spy(self) -> None:
+        self._settle()
+        self._log("let outsiders try to read the secret")
+        sight.check_outsiders(self.world, self.abroad, self.oracle)
+
     @rule(hasty=hasty)
     def refresh(self, *, hasty: bool) -> None:
         self._log("refresh")

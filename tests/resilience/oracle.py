@@ -38,9 +38,9 @@ class Oracle:
         secrets: The user's secrets, by name.
         units: How many units each application has.
         endpoints: The endpoint on which each requirer is related to the integrator.
-        former: Requirers that could read the secret once. Juju lets a unit track the revision that
-            it last read until the unit is gone, though its relation and grant have ended, so that
-            revision stays.
+        former: Requirers that could read the secret once, or tried to. Juju lets a unit track the
+            revision that it last read until the unit is gone, though its relation and grant have
+            ended, so that revision stays; in Juju 4.0 a read that is refused counts too.
         published: The relays that may have reached each related requirer; None stands for none.
             There are several where the configuration changed faster than hooks ran, and is wrong
             by now.
