@@ -49,7 +49,7 @@ def test_what_operators_see_is_true(
             database=None,
             derandomize=False,
             # A history takes minutes, so a failure is told as it came, and not made shorter.
-            max_examples=4 if full else 2,
+            max_examples=4 if full else 1,
             phases=[hypothesis.Phase.generate],
             report_multiple_bugs=False,
             stateful_step_count=30 if full else 10,
