@@ -25,10 +25,14 @@ def test_looking_twice_sends_once(upstream: Upstream, tmp_path: pathlib.Path) ->
         await store.store(
             queue_file.Record("1", "a@example.org", recipients, len(CONTENT), time.time()), CONTENT
         )
-        clock = schedule.Schedule(delivery.Delivery(settings, store))
+        work = delivery.Delivery(settings, store)
+        clock = schedule.Schedule(work)
         clock._send_ready()  # pyright: ignore[reportPrivateUsage]
         clock._send_ready()  # pyright: ignore[reportPrivateUsage]
         await clock.finish(60)
+        await work.finish(60)
+        # The connections are closed when the loop turns once more.
+        await asyncio.sleep(0.1)
         store.close()
 
     asyncio.run(look_twice())
