@@ -118,6 +118,8 @@ class Schedule:
                 self._start(record, self._work.deliver(record))
 
     def _start(self, record: Record, work: Coroutine[None, None, None]) -> None:
+        # From now on, not only once the task runs: who looks again meanwhile must see it.
+        self._work.under_way.add(record.id)
         task = asyncio.create_task(self._alone(record, work))
         self._running.add(task)
         task.add_done_callback(self._running.discard)
