@@ -243,6 +243,7 @@ def test_a_revision_that_is_gone_ends_well(unit: Unit) -> None:
 def sink(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Unit]:
     folder = tmp_path_factory.mktemp("juju-says-to-the-sink")
     source = charm_folder(ROOT / "charms/smtp-sink", folder / "source")
+    shutil.copytree(ROOT / "charms/common/unit_service", source / "lib/unit_service")
     yield measure.place(source, folder / "sink")
     shutil.rmtree(folder)
 

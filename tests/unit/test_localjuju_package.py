@@ -80,7 +80,7 @@ def test_the_tour_of_the_readme_greets(
     environment: dict[str, str], tmp_path: pathlib.Path
 ) -> None:
     charm, tour = blocks()
-    wait = "until localjuju status | grep 'hello Juju'; do sleep 0.2; done\n"
+    wait = "until localjuju status | grep 'idle .*hello Juju'; do sleep 0.2; done\n"
     script = charm + tour.replace("localjuju status\n", wait)
     shown = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", script],

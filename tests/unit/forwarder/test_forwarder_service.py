@@ -64,7 +64,8 @@ def test_settings_change_in_the_middle_of_mail_and_lose_nothing(
     forwarder.send(content=contents[-1])
     upstream.wait_for(61)
     assert sorted(one.body for one in upstream.messages) == sorted([*contents, contents[-1]])
-    assert upstream.logins[-1] == b"\0relay\x005"
+    # One that was on its way may log in last, with what it began with.
+    assert b"\0relay\x005" in upstream.logins
 
 
 def test_the_end_finishes_what_was_accepted(forward: Forward, upstream: Upstream) -> None:
