@@ -7,9 +7,14 @@ mapping of UTS 46, non-transitional (https://www.unicode.org/reports/tr46/), as 
 
 from __future__ import annotations
 
-# The deviation characters of UTS 46 section 2.3, and the capital of the first: IDNA 2003 maps
-# them to other letters, or to none.
-_DEVIATING = frozenset("ßẞς\u200c\u200d")
+import re
+import unicodedata
+
+# The deviation characters of UTS 46 section 2.3, the capital of the first, and Hangul's fillers:
+# IDNA 2003 maps them to other letters, to none, or lets them pass.
+_DEVIATING = frozenset("ßẞς\u200c\u200d\u115f\u1160")
+# What stands for a dot between labels (RFC 3490 section 3.1).
+_DOTS = re.compile("[\u3002\uff0e\uff61]")
 
 
 def to_ascii(name: str) -> str:
@@ -45,12 +50,31 @@ def to_ascii(name: str) -> str:
 
 
 def _by_idna_2003(name: str) -> str:
-    if not _DEVIATING.isdisjoint(name):
+    try:
+        ascii_name = name.encode("idna").decode("ascii")
+    except UnicodeError:
+        raise ValueError("has characters that no host name has") from None
+    if _is_disputed(name, ascii_name):
         raise ValueError(
             "has letters that lead to different hosts by different standards; "
             "install the package idna, or enter the name's xn-- form"
         )
+    return ascii_name
+
+
+def _is_disputed(name: str, ascii_name: str) -> bool:
+    """Tell whether newer standards may map a name otherwise.
+
+    They map letters that IDNA 2003 does not know (it is of Unicode 3.2), and some that it maps
+    itself; what it knows and leaves alone, all leave alone.
+    """
+    unicode_3_2 = unicodedata.ucd_3_2_0
+    if any(
+        letter in _DEVIATING or unicode_3_2.category(letter) == "Cn"
+        for letter in name + name.lower()
+    ):
+        return True
     try:
-        return name.encode("idna").decode("ascii")
+        return ascii_name.encode("ascii").decode("idna") != _DOTS.sub(".", name).lower()
     except UnicodeError:
-        raise ValueError("has characters that no host name has") from None
+        return True

@@ -796,9 +796,7 @@ def _to_ascii(name: str) -> str:
     try:
         import idna  # noqa: PLC0415 - paid only where a name is international
     except ImportError:
-        if not _DEVIATING.isdisjoint(name):
-            raise ValueError("the host's letters need the package idna; install it") from None
-        return _without_dot(name.encode("idna").decode("ascii"))
+        return _without_dot(_by_idna_2003(name))
     mapped = _without_dot(idna.uts46_remap(name, std3_rules=False))
     # A label of ASCII is left to whoever judges names: some in the field have an underscore.
     return ".".join(
@@ -812,9 +810,34 @@ def _without_dot(name: str) -> str:
 
 
 _NO_HOST = "the host can be no host's name"
-# The deviation characters of UTS 46 section 2.3, and the capital of the first: IDNA 2003 maps
-# them to other letters, or to none.
-_DEVIATING = frozenset("ßẞς\u200c\u200d")
+# The deviation characters of UTS 46 section 2.3, the capital of the first, and Hangul's fillers:
+# IDNA 2003 maps them to other letters, to none, or lets them pass.
+_DEVIATING = frozenset("ßẞς\u200c\u200d\u115f\u1160")
+
+
+def _by_idna_2003(name: str) -> str:
+    """Spell a name in ASCII where all standards agree on it.
+
+    Newer ones map letters that IDNA 2003 does not know (it is of Unicode 3.2), and some that it
+    maps itself; what it knows and leaves alone, all leave alone.
+    """
+    import re  # noqa: PLC0415 - paid only where a name is international
+    import unicodedata  # noqa: PLC0415 - as above
+
+    ascii_name = name.encode("idna").decode("ascii")
+    known = all(unicodedata.ucd_3_2_0.category(letter) != "Cn" for letter in name + name.lower())
+    # These stand for a dot (RFC 3490 section 3.1).
+    meant = re.sub("[\u3002\uff0e\uff61]", ".", name).lower()
+    if not known or not _DEVIATING.isdisjoint(name) or _read_back(ascii_name) != meant:
+        raise ValueError("the host's letters need the package idna; install it")
+    return ascii_name
+
+
+def _read_back(ascii_name: str) -> str:
+    try:
+        return ascii_name.encode("ascii").decode("idna")
+    except UnicodeError:
+        return ""
 
 
 def _address_in(text: str) -> Optional[str]:
