@@ -34,6 +34,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     tried: dict[str, int] = {}
     for report in terminalreporter.getreports("passed"):
         for name, number in report.user_properties:
-            tried[name] = tried.get(name, 0) + int(number)
+            if isinstance(number, int):
+                tried[name] = tried.get(name, 0) + number
     for name, number in tried.items():
         terminalreporter.write_line(f"{name}: {number}")

@@ -51,7 +51,7 @@ def test_what_ops_offers_works(
     write = model.run("app/0", "write").results
     assert write == {"remote": "client", "model": model.show_model().model_uuid}
     unit = settle(model).apps["app"].units["app/0"]
-    assert unit.open_ports == ["53/udp", "80/tcp"]
+    assert unit.open_ports == ["80/tcp", "53/udp"]
     assert model.status().apps["app"].version == "7"
     assert needed(model) == {"shared": "by the leader"}
     line = "relation-get -r need:2 mine app/0"
