@@ -11,6 +11,7 @@ import zipfile
 from email import message_from_bytes
 
 import pytest
+from package_building import build
 
 ROOT = pathlib.Path(__file__).parents[2]
 PACKAGE = ROOT / "packages" / "smtp-charmlib"
@@ -64,11 +65,6 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
     [unpacked] = (folder / "unpacked").iterdir()
     build(unpacked, folder, "wheel")
     return folder
-
-
-def build(project: pathlib.Path, folder: pathlib.Path, target: str) -> None:
-    hatchling = [sys.executable, "-m", "hatchling", "build", "-t", target, "-d", str(folder)]
-    subprocess.run(hatchling, cwd=project, check=True, capture_output=True)
 
 
 def version() -> str:

@@ -13,6 +13,7 @@ import tarfile
 from typing import TYPE_CHECKING
 
 import pytest
+from package_building import build
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,11 +44,6 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
     build(unpacked, folder, "wheel")
     [built] = folder.glob("*.whl")
     return built
-
-
-def build(project: pathlib.Path, folder: pathlib.Path, target: str) -> None:
-    hatchling = [sys.executable, "-m", "hatchling", "build", "-t", target, "-d", str(folder)]
-    subprocess.run(hatchling, cwd=project, check=True, capture_output=True)
 
 
 @pytest.fixture(scope="module")
