@@ -204,16 +204,8 @@ class Context:
         change = self.changes.updated.get(secret.id)
         return secret.label if change is None or change.label is None else change.label
 
-    def find_secret(self, uri: str) -> Secret:
-        """A secret of the model, or one that this hook has created.
-
-        Raises:
-            errors.JujuError: if there is none.
-        """
-        return self.known_secret(uri) or secret_store.find(self.where, uri)
-
     def known_secret(self, uri: str) -> Secret | None:
-        """The same, or None if there is none."""
+        """A secret of the model, or one that this hook has created; None if there is none."""
         secret_id = secret_store.parse_uri(uri)
         return self.changes.created.get(secret_id) or self.where.secrets.get(secret_id)
 

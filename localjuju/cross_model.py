@@ -40,11 +40,6 @@ def endpoints_of(where: Model, name: str) -> Mapping[str, Endpoint]:
     raise errors.JujuError(f'application "{name}" not found')
 
 
-def is_url(text: str) -> bool:
-    """Whether the text names an offer of some model, with or without an endpoint."""
-    return _URL.fullmatch(text) is not None
-
-
 def find_offer(where: Model, url: str) -> tuple[Model, Offer]:
     """The offer with this URL, ``[CONTROLLER:][OWNER/]MODEL.OFFER``, and its model.
 

@@ -3,7 +3,6 @@
 import dataclasses
 import json
 import pathlib
-from collections.abc import Iterable
 from typing import Any
 
 from forwarder_unit import logins, options
@@ -157,8 +156,3 @@ def _public(relay: Relay | None) -> dict[str, Any]:
         "encrypt_smtp": relay.transport_security,
         "tls_verify": relay.verify,
     }
-
-
-def addresses_of(texts: Iterable[object]) -> tuple[str, ...]:
-    """Return addresses as texts, each once, without what is empty."""
-    return tuple(dict.fromkeys(str(one) for one in texts if one))
