@@ -247,6 +247,7 @@ def encode_relation_data(  # noqa: PLR0913 - the wire format has this many keys
     smtp_sender: Optional[str] = None,
     tls_ca_chain: Optional[str] = None,
     user: Optional[str] = None,
+    oauth_id: Optional[str] = None,
 ) -> Dict[str, str]:
     """Write a relay as the databag that every requirer in the field reads.
 
@@ -266,6 +267,7 @@ def encode_relation_data(  # noqa: PLR0913 - the wire format has this many keys
         smtp_sender: Address that notifications come from.
         tls_ca_chain: PEM of the CA certificates that verify the relay.
         user: User of SMTP AUTH.
+        oauth_id: URI of the secret whose content is an OAuth grant.
 
     Returns:
         The databag, without keys for what is empty or None.
@@ -292,6 +294,7 @@ def encode_relation_data(  # noqa: PLR0913 - the wire format has this many keys
         "smtp_sender": smtp_sender and _ascii_address(smtp_sender),
         "recipients": json.dumps(addresses) if addresses else None,
         "tls_ca_chain": tls_ca_chain,
+        "oauth_id": oauth_id,
     }
     return {key: value for key, value in databag.items() if value}
 
@@ -1790,13 +1793,18 @@ class SmtpProvides(ops.Object):
         self.relation_name = relation_name
 
     def publish(
-        self, relation_data: Mapping[str, str], *, secret: Optional[ops.Secret] = None
+        self,
+        relation_data: Mapping[str, str],
+        *,
+        relations: Optional[Iterable[ops.Relation]] = None,
+        secret: Optional[ops.Secret] = None,
     ) -> bool:
-        """Write one relay into every relation of the endpoint, where it differs.
+        """Write one relay into the relations of the endpoint, where it differs.
 
         Args:
             relation_data: The databag, as `encode_relation_data` returns it; an empty one
                 withdraws what was published.
+            relations: The relations to write into; by default, every one of the endpoint.
             secret: The secret that `password_id` names; it is granted to the applications whose
                 databag does not name it yet.
 
@@ -1808,9 +1816,11 @@ class SmtpProvides(ops.Object):
         """
         if not self.charm.unit.is_leader():
             return False
+        if relations is None:
+            relations = self.model.relations[self.relation_name]
         written = [
             relation
-            for relation in self.model.relations[self.relation_name]
+            for relation in relations
             if self._write(relation, relation_data, secret)
         ]
         if written and relation_data:
@@ -1848,7 +1858,7 @@ class SmtpProvides(ops.Object):
         if not changes:
             return False
         # A databag that names the secret has its grant, which came with it in one hook.
-        if secret and changes.get("password_id"):
+        if secret and (changes.get("password_id") or changes.get("oauth_id")):
             secret.grant(relation)
         databag.update(changes)
         return True
