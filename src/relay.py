@@ -21,7 +21,7 @@ import user_secret
 from problem import Problem
 
 if TYPE_CHECKING:
-    from smtp_oauth import grant
+    import smtp_oauth
 
 AUTH_TYPES = ("none", "not_provided", "plain", "oauth2")
 TRANSPORT_SECURITIES = ("none", "starttls", "tls")
@@ -80,7 +80,7 @@ class Relay:
     port: int
     user: str | None
     password: str | None = dataclasses.field(repr=False)
-    oauth: grant.Grant | None
+    oauth: smtp_oauth.Grant | None
     auth_type: str
     transport_security: str
     domain: str | None
@@ -294,7 +294,7 @@ def _password_secret(inputs: _Inputs) -> str | None:
     return password.value
 
 
-def _oauth_secret(inputs: _Inputs) -> grant.Grant | None:
+def _oauth_secret(inputs: _Inputs) -> smtp_oauth.Grant | None:
     if inputs["auth_type"] != "oauth2":
         if inputs["oauth_secret"]:
             inputs.notes.append("oauth_secret: has no effect without auth_type=oauth2")
@@ -306,11 +306,11 @@ def _oauth_secret(inputs: _Inputs) -> grant.Grant | None:
             f"{inputs.application}"
         )
     content = inputs.secret("oauth_secret")
-    from smtp_oauth import grant  # noqa: PLC0415 - paid only where OAuth is used
+    import smtp_oauth  # noqa: PLC0415 - paid only where OAuth is used
 
     try:
-        return grant.Grant.of(content)
-    except grant.GrantError as e:
+        return smtp_oauth.Grant.of(content)
+    except smtp_oauth.GrantError as e:
         shown_id = user_secret.shown_id(inputs["oauth_secret"])
         command = f"run 'juju update-secret {shown_id} KEY=VALUE …' with all keys"
         raise Problem("; ".join([*e.problems, command])) from None
