@@ -48,6 +48,26 @@ def test_a_packed_charm_keeps_modes_and_links_but_no_times(
     assert (folder / "tool").stat().st_mtime > before
 
 
+def test_what_a_unit_does_to_its_files_is_its_own(
+    model: jubilant.Juju, scripted: Scripted
+) -> None:
+    charm = scripted.charm("app")
+    for name in ("tool", "venv/tool"):
+        (charm / name).parent.mkdir(exist_ok=True)
+        (charm / name).write_text("as packed")
+    model.deploy(zipped(charm), num_units=2)
+    settle(model)
+
+    # Written in place; and, as whoever installs into an environment does, replaced.
+    run(model, "app/0", "printf new > tool; printf new > venv/new; mv venv/new venv/tool")
+
+    assert run(model, "app/0", "cat tool venv/tool").stdout == "newnew"
+    assert run(model, "app/1", "cat tool venv/tool").stdout == "as packedas packed"
+    model.deploy(charm.with_suffix(".charm"), "again")
+    settle(model)
+    assert run(model, "again/0", "cat tool venv/tool").stdout == "as packedas packed"
+
+
 def test_a_charm_runs_in_the_environment_of_juju(
     model: jubilant.Juju, scripted: Scripted, release: Release, monkeypatch: pytest.MonkeyPatch
 ) -> None:
