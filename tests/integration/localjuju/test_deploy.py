@@ -25,6 +25,8 @@ def zipped(charm: pathlib.Path) -> pathlib.Path:
     packed = charm.with_suffix(".charm")
     with zipfile.ZipFile(packed, "w") as archive:
         for path in sorted(charm.rglob("*")):
+            if path.is_dir() and not path.is_symlink():
+                continue
             entry = zipfile.ZipInfo(path.relative_to(charm).as_posix(), (2001, 1, 1, 0, 0, 0))
             entry.external_attr = path.lstat().st_mode << 16
             content = os.fsencode(path.readlink()) if path.is_symlink() else path.read_bytes()
