@@ -63,11 +63,11 @@ def test_what_a_unit_does_to_its_files_is_its_own(
     # Written in place; and, as whoever installs into an environment does, replaced.
     run(model, "app/0", "printf new > tool; printf new > venv/new; mv venv/new venv/tool")
 
-    assert run(model, "app/0", "cat tool venv/tool").stdout == "newnew"
-    assert run(model, "app/1", "cat tool venv/tool").stdout == "as packedas packed"
+    assert run(model, "app/0", "cat tool venv/tool").stdout.strip() == "newnew"
+    assert run(model, "app/1", "cat tool venv/tool").stdout.strip() == "as packedas packed"
     model.deploy(charm.with_suffix(".charm"), "again")
     settle(model)
-    assert run(model, "again/0", "cat tool venv/tool").stdout == "as packedas packed"
+    assert run(model, "again/0", "cat tool venv/tool").stdout.strip() == "as packedas packed"
 
 
 def test_a_charm_runs_in_the_environment_of_juju(
