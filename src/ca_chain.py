@@ -1,11 +1,15 @@
-"""The CA certificates that an operator entered: PEM (RFC 7468), or base64 of PEM."""
+"""The CA certificates that verify the relay: PEM (RFC 7468), or base64 of PEM."""
 
 from __future__ import annotations
 
 import base64
 import re
+from typing import TYPE_CHECKING
 
 from problem import Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 MAX_LENGTH = 100_000
 """Characters of PEM that are published, a hundred certificates' worth or less.
@@ -20,15 +24,15 @@ _PEM_BLOCK = re.compile(
 )
 
 
-def normalise(text: str, *, remedy: str) -> str:
-    """Return the certificates alone, each with a newline behind it.
+def entered(text: str, *, remedy: str) -> list[str]:
+    """Return the certificates that an operator entered, each alone, with a newline behind it.
 
     Args:
-        text: What the operator entered; text around the certificates is dropped.
+        text: What was entered; text around the certificates is dropped.
         remedy: How to enter certificates that are right.
 
     Raises:
-        Problem: If it is no certificate, a private key, or more than requirers can take.
+        Problem: If it is no certificate, or a private key.
     """
     pem = _pem_text(text)
     blocks = list(_PEM_BLOCK.finditer(pem))
@@ -37,16 +41,40 @@ def normalise(text: str, *, remedy: str) -> str:
     certificates = [f"{block[0]}\n" for block in blocks if block[1] == "CERTIFICATE"]
     if not certificates or len(certificates) != pem.count("-----BEGIN"):
         raise Problem(f"has no certificate or a broken one in it; {remedy}")
-    length = sum(map(len, certificates))
-    if length > MAX_LENGTH:
-        raise Problem(
-            f"has {length} characters of certificates, and requirers can take {MAX_LENGTH}; "
-            "enter the relay's own CA alone"
-        )
     for number, certificate in enumerate(certificates, start=1):
         if not _is_certificate(certificate):
             raise Problem(f"certificate {number} is malformed; {remedy}")
-    return "".join(certificates)
+    return certificates
+
+
+def offered(texts: Iterable[str]) -> tuple[list[str], int]:
+    """Return the certificates that applications offer, and how many of them are none.
+
+    Args:
+        texts: Each a certificate as PEM, or a chain of them.
+    """
+    blocks = [block for text in texts for block in _PEM_BLOCK.finditer(text)]
+    found = [f"{block[0]}\n" for block in blocks if block[1] == "CERTIFICATE"]
+    usable = [certificate for certificate in found if _is_certificate(certificate)]
+    return usable, len(found) - len(usable)
+
+
+def joined(certificates: Iterable[str]) -> str:
+    """Return certificates as one text, each once, in the order in which they first come.
+
+    Args:
+        certificates: Each as PEM; two are the same where they are so without blanks.
+
+    Raises:
+        Problem: If they are more than requirers can take.
+    """
+    chain = "".join({"".join(one.split()): one for one in certificates}.values())
+    if len(chain) > MAX_LENGTH:
+        raise Problem(
+            f"has {len(chain)} characters of certificates, and requirers can take {MAX_LENGTH}; "
+            "enter the relay's own CA alone"
+        )
+    return chain
 
 
 def _pem_text(text: str) -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import ops
 
+import model_authorities
 import relay
 import relay_secret
 import user_secret
@@ -34,6 +35,8 @@ class SmtpIntegratorCharm(ops.CharmBase):
         super().__init__(framework)
         self._smtp = smtp.SmtpProvides(self)
         self._smtp_legacy = smtp.SmtpProvides(self, smtp.LEGACY_RELATION_NAME)
+        # It hears of its relations before they are reconciled.
+        self._authorities = model_authorities.ModelAuthorities(self)
         for event in self._reconciled_events():
             framework.observe(event, self._reconcile)
         framework.observe(self.on.secret_changed, self._on_secret_changed)
@@ -45,8 +48,12 @@ class SmtpIntegratorCharm(ops.CharmBase):
     def _reconciled_events(self) -> list[ops.BoundEvent]:
         on = self.on
         events = [on.config_changed, on.leader_elected, on.upgrade_charm, on.update_status]
-        endpoints = (smtp.DEFAULT_RELATION_NAME, smtp.LEGACY_RELATION_NAME, relay_secret.PEERS)
-        for endpoint in endpoints:
+        for endpoint in (
+            smtp.DEFAULT_RELATION_NAME,
+            smtp.LEGACY_RELATION_NAME,
+            relay_secret.PEERS,
+            model_authorities.ENDPOINT,
+        ):
             relation = on[endpoint]
             events += [relation.relation_created, relation.relation_joined]
             events += [relation.relation_changed, relation.relation_departed]
@@ -64,6 +71,7 @@ class SmtpIntegratorCharm(ops.CharmBase):
             application=self.app.name,
             parse_recipients=smtp.parse_recipients,
             read_secret=self._read_user_secret,
+            authorities=self._authorities.certificates(),
         )
 
     def _read_user_secret(self, secret_id: str) -> Mapping[str, str] | user_secret.Unreadable:

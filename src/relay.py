@@ -126,6 +126,7 @@ class _Inputs:
     application: str
     parse_recipients: Callable[[str], Iterable[object]]
     read_secret: ReadSecret
+    authorities: Iterable[str]
     notes: list[str] = dataclasses.field(default_factory=list[str])
 
     def __getitem__(self, option: str) -> Any:  # noqa: ANN401 - an option has the type Juju checked
@@ -154,6 +155,7 @@ def read(
     application: str,
     parse_recipients: Callable[[str], Iterable[object]],
     read_secret: ReadSecret,
+    authorities: Iterable[str] = (),
 ) -> Relay:
     """Validate the configuration.
 
@@ -163,6 +165,8 @@ def read(
         parse_recipients: Splits the option `recipients`; raises ValueError where it cannot.
         read_secret: Reads the secret that `password_secret` or `oauth_secret` names, where it is
             used: with auth_type=oauth2 no password is, and no grant without it.
+        authorities: CA certificates that the model offers, as PEM, in the order in which they
+            follow those of `tls_ca_chain`.
 
     Returns:
         The relay, with the password from `password_secret` or else from `password`.
@@ -171,7 +175,7 @@ def read(
         InvalidConfigError: If requirers could not use the relay.
     """
     options = {name: value for name, value in config.items() if value != ""}
-    inputs = _Inputs(options, application, parse_recipients, read_secret)
+    inputs = _Inputs(options, application, parse_recipients, read_secret, authorities)
     fields: dict[str, Any] = {}
     problems: list[str] = []
     for option, check in _CHECKS.items():
@@ -362,10 +366,13 @@ def _recipients(inputs: _Inputs) -> tuple[str, ...]:
 
 
 def _tls_ca_chain(inputs: _Inputs) -> str | None:
-    if not inputs["tls_ca_chain"]:
-        return None
     remedy = f"run 'juju config {inputs.application} tls_ca_chain=@FILE' with PEM in the file"
-    return ca_chain.normalise(inputs["tls_ca_chain"], remedy=remedy)
+    text = inputs["tls_ca_chain"]
+    entered = ca_chain.entered(text, remedy=remedy) if text else []
+    offered, unusable = ca_chain.offered(inputs.authorities)
+    if unusable:
+        inputs.notes.append(f"receive-ca-cert: {unusable} malformed certificates are left out")
+    return ca_chain.joined([*entered, *offered]) or None
 
 
 def _check_relay(inputs: _Inputs) -> bool:
