@@ -652,7 +652,7 @@ RELAYS = st.fixed_dictionaries(
         "port": st.integers(1, 65535),
         "user": LINES,
         "password": LINES,
-        "auth_type": st.sampled_from(relay.AUTH_TYPES),
+        "auth_type": st.sampled_from([member.value for member in smtp.AuthType]),
         "transport_security": st.sampled_from(relay.TRANSPORT_SECURITIES),
         "skip_ssl_verify": st.booleans(),
     },
