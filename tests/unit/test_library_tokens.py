@@ -108,7 +108,7 @@ def test_a_token_is_fetched_anew_before_it_expires(endpoint: token_endpoint.Endp
     assert data.access_token(LONG) != first
 
 
-@pytest.mark.parametrize("lifetime", ["3600", None, "soon", [1]])
+@pytest.mark.parametrize("lifetime", ["3600", None, "soon", [1], 10**400])
 def test_a_lifetime_may_be_a_string_or_absent(
     endpoint: token_endpoint.Endpoint, lifetime: object
 ) -> None:
@@ -398,6 +398,15 @@ def test_the_proxy_of_the_environment_or_of_the_model_is_used(
     variable: str,
 ) -> None:
     monkeypatch.setenv(variable, proxy.url)
+    assert of(endpoint).access_token(LONG) == endpoint.issued[-1]
+    assert proxy.targets == [f"localhost:{endpoint.port}"]
+
+
+def test_the_proxy_of_the_model_goes_before_that_of_the_environment(
+    endpoint: token_endpoint.Endpoint, proxy: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
+    monkeypatch.setenv("JUJU_CHARM_HTTPS_PROXY", proxy.url)
     assert of(endpoint).access_token(LONG) == endpoint.issued[-1]
     assert proxy.targets == [f"localhost:{endpoint.port}"]
 

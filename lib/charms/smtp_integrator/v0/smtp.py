@@ -1481,7 +1481,7 @@ class _Kept:
         answer = _fetch_token(self._grant, ca, deadline)
         self._token = answer["access_token"]
         lifetime = _USUAL_LIFETIME
-        with contextlib.suppress(TypeError, ValueError):
+        with contextlib.suppress(OverflowError, TypeError, ValueError):
             # Some spell it as a string.
             lifetime = float(answer.get("expires_in", ""))
         # What is sent must live until the relay has looked at it.
