@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
     from staging import Staging
 
-pytestmark = pytest.mark.releases
-
 MISBEHAVING = pathlib.Path(__file__).parent / "misbehaving"
 PASSWORD = "correct-horse-battery"
 WHOLE = {
