@@ -176,6 +176,20 @@ def test_a_secret_is_read_whose_tracked_revision_is_gone(provider: Provider) -> 
     assert provider.update_status() == []
 
 
+def test_a_grant_is_announced_once_it_is_whole_and_with_each_revision(provider: Provider) -> None:
+    content = "token-url=https://login.example.com/token client-id=mailer"
+    secret = provider.act("add-secret", content=content)["id"]
+    provider.act("grant-secret", id=secret)
+    warning = f"no SMTP data from relation {provider.relation} yet: the secret {secret}"
+
+    [told] = provider.publish(**WHOLE | {"auth_type": "none"}, oauth_id=secret)
+    assert told.startswith(f"{warning} has none of the keys")
+    for key in ("client-secret", "refresh-token"):
+        provider.act("set-secret", id=secret, content=f"{content} {key}={PASSWORD}")
+        assert provider.logged() == [ANNOUNCED]
+    assert provider.update_status() == []
+
+
 def test_a_secret_that_does_not_exist_is_a_warning(provider: Provider) -> None:
     [warning] = provider.publish(**WHOLE, password_id="secret:9m4e2mr0ui3e8a215n4g")
 

@@ -15,6 +15,7 @@ import pytest
 from hypothesis import strategies as st
 
 import relay
+import user_secret
 from charms.smtp_integrator.v0 import smtp
 
 if TYPE_CHECKING:
@@ -137,6 +138,15 @@ def test_importing_it_and_the_charm_pays_for_no_validation() -> None:
         "print([m for m in ('pydantic', 'email_validator') if m in sys.modules])"
     )
     assert python(code) == "[]\n"
+
+
+def test_importing_it_pays_for_no_module_that_ops_does_not_import() -> None:
+    code = (
+        "import sys, ops; before = set(sys.modules); from charms.smtp_integrator.v0 import smtp; "
+        "print(sorted(sys.modules.keys() - before))"
+    )
+    package = ["charms", "charms.smtp_integrator", "charms.smtp_integrator.v0"]
+    assert python(code) == f"{[*package, 'charms.smtp_integrator.v0.smtp']}\n"
 
 
 def test_the_model_is_a_name_of_the_module() -> None:
@@ -651,7 +661,7 @@ RELAYS = st.fixed_dictionaries(
         "port": st.integers(1, 65535),
         "user": LINES,
         "password": LINES,
-        "auth_type": st.sampled_from(relay.AUTH_TYPES),
+        "auth_type": st.sampled_from([member.value for member in smtp.AuthType]),
         "transport_security": st.sampled_from(relay.TRANSPORT_SECURITIES),
         "skip_ssl_verify": st.booleans(),
     },
@@ -671,7 +681,12 @@ def test_every_valid_relay_survives_the_wire(
         config["tls_ca_chain"] = authority.certificate
     published = inspect.signature(smtp.encode_relation_data).parameters
     configured = vars(
-        relay.read(config, application="mail", parse_recipients=smtp.parse_recipients)
+        relay.read(
+            config,
+            application="mail",
+            parse_recipients=smtp.parse_recipients,
+            read_secret=lambda _: user_secret.Unreadable(),
+        )
     )
     fields = {name: value for name, value in configured.items() if name in published}
     if as_secret:
