@@ -13,5 +13,7 @@ output "provides" {
 
 output "requires" {
   description = "Endpoints that the charm requires."
-  value       = {}
+  value = {
+    receive_ca_cert = "receive-ca-cert"
+  }
 }

@@ -174,13 +174,14 @@ def every_event(on: testing.CharmEvents, state: testing.State) -> list[Any]:
 def test_the_endpoints_are_those_of_the_field(metadata: dict[str, Any]) -> None:
     interfaces = {
         role: {endpoint: meaning["interface"] for endpoint, meaning in metadata[role].items()}
-        for role in ("provides", "peers")
+        for role in ("provides", "requires", "peers")
     }
     assert interfaces == {
         "provides": {"smtp": "smtp", "smtp-legacy": "smtp"},
+        "requires": {"receive-ca-cert": "certificate_transfer"},
         "peers": {"smtp-peers": "smtp-instance"},
     }
-    assert "requires" not in metadata
+    assert metadata["requires"]["receive-ca-cert"]["optional"]
 
 
 @pytest.mark.parametrize(

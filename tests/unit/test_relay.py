@@ -19,6 +19,8 @@ import user_secret
 from charms.smtp_integrator.v0 import smtp
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from tests.unit.conftest import Authority
 
 PASSWORD = "hunter2-secret"
@@ -60,13 +62,16 @@ CREDENTIALS: dict[str, list[dict[str, Any]]] = json.loads(
 
 
 def read_config(
-    config: dict[str, Any], secret: dict[str, str] | user_secret.Unreadable = NOT_FOUND
+    config: dict[str, Any],
+    secret: dict[str, str] | user_secret.Unreadable = NOT_FOUND,
+    authorities: Sequence[str] = (),
 ) -> relay.Relay:
     return relay.read(
         config,
         application="mail",
         parse_recipients=smtp.parse_recipients,
         read_secret=lambda _: secret,
+        authorities=authorities,
     )
 
 
@@ -724,13 +729,20 @@ def test_ca_certificates_are_taken_as_pem(
     assert read(tls_ca_chain=chain).tls_ca_chain == chain
 
 
+@pytest.fixture(scope="module")
+def most(authority: Authority) -> str:
+    """As many CA certificates as can be published."""
+    most, chain = "", authority.certificate
+    while len(chain) <= 100_000:
+        most, chain = chain, chain + type(authority)(f"Root {len(chain)}").certificate
+    return most
+
+
 def test_more_ca_certificates_than_a_process_can_be_given_are_refused(
-    authority: Authority,
+    authority: Authority, most: str
 ) -> None:
-    certificates = 100_000 // len(authority.certificate)
-    most = authority.certificate * certificates
     assert read(tls_ca_chain=most).tls_ca_chain == most
-    more = authority.certificate * (certificates + 1)
+    more = most + type(authority)("One more root").certificate
     for text in (more, base64.b64encode(more.encode()).decode()):
         assert problems(tls_ca_chain=text) == [
             (
@@ -740,11 +752,38 @@ def test_more_ca_certificates_than_a_process_can_be_given_are_refused(
         ]
 
 
-def test_published_ca_certificates_fit_into_an_environment_variable(authority: Authority) -> None:
-    most = authority.certificate * (100_000 // len(authority.certificate))
+def test_published_ca_certificates_fit_into_an_environment_variable(most: str) -> None:
     variable = {"A_LONG_PREFIX_SMTP_TLS_CA_CHAIN": read(tls_ca_chain=most).tls_ca_chain or ""}
     shown = subprocess.run(["/usr/bin/env"], env=variable, check=True, capture_output=True)
     assert most.encode() in shown.stdout
+
+
+def test_what_the_model_offers_follows_what_was_entered_each_once(
+    authority: Authority, other_authority: Authority
+) -> None:
+    first, second = authority.certificate, other_authority.certificate
+    unfolded = second.replace("\n", "\r\n").strip()
+
+    def chain(*authorities: str, **options: str) -> str | None:
+        config = {"host": "smtp.example.com", "port": 25, **options}
+        return read_config(config, authorities=authorities).tls_ca_chain
+
+    assert chain(first, second) == first + second
+    assert chain(first, unfolded, second + first) == first + second
+    assert chain(first, second, tls_ca_chain=second) == second + first
+    assert read(tls_ca_chain=first * 2).tls_ca_chain == first
+
+
+def test_a_malformed_certificate_of_the_model_is_left_out_with_a_warning(
+    authority: Authority,
+) -> None:
+    malformed = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"
+    found = read_config(
+        {"host": "smtp.example.com", "port": 25},
+        authorities=[malformed, authority.certificate, "none"],
+    )
+    assert found.tls_ca_chain == authority.certificate
+    assert "receive-ca-cert: 1 malformed certificates are left out" in found.warnings
 
 
 def test_text_around_ca_certificates_is_dropped(

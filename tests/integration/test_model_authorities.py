@@ -1,0 +1,65 @@
+"""A CA of the model verifies the relay, for as long as it is related."""
+
+from __future__ import annotations
+
+import json
+import pathlib
+import zipfile
+from typing import TYPE_CHECKING
+
+import jubilant
+import pytest
+
+from staging import INTEGRATOR, PASSWORD, USER, Sink, Staging
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+AUTHORITY = pathlib.Path(__file__).parent / "authority"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def integrated(staging: Staging, sink: Sink) -> None:
+    staging.deploy_integrator()
+    relay = {**sink.relay("starttls"), "tls_ca_chain": ""}
+    staging.configure(user=USER, password=PASSWORD, auth_type="plain", **relay)
+    staging.deploy_requirer("requirer")
+    staging.settle()
+
+
+@pytest.fixture(params=[0, 1])
+def authority(
+    staging: Staging, sink: Sink, tmp_path: pathlib.Path, request: pytest.FixtureRequest
+) -> Iterator[str]:
+    """Deploy an application that offers the relay's CA, and return its name."""
+    packed = tmp_path / "authority.charm"
+    with zipfile.ZipFile(packed, "w") as charm:
+        for file in AUTHORITY.iterdir():
+            charm.write(file, file.name)
+    name = f"authority-v{request.param}"
+    config = {"certificates": json.dumps([sink.ca]), "version": request.param}
+    staging.juju.deploy(packed, name, config=config)
+    staging.settle()
+    yield name
+    staging.juju.remove_application(name)
+
+
+def chain(staging: Staging) -> str:
+    return staging.databag("requirer/0", INTEGRATOR).get("tls_ca_chain", "")
+
+
+def test_it_is_published_while_it_is_related(staging: Staging, sink: Sink, authority: str) -> None:
+    with pytest.raises(jubilant.TaskError, match="certificate"):
+        staging.send("requirer/0")
+    with pytest.raises(jubilant.TaskError, match="certificate"):
+        staging.juju.run(f"{INTEGRATOR}/0", "check-relay")
+    staging.juju.integrate(f"{authority}:send-ca-cert", f"{INTEGRATOR}:receive-ca-cert")
+    staging.settle()
+
+    assert chain(staging) == sink.ca
+    assert staging.send("requirer/0") == sink.newest().subject
+    assert staging.juju.run(f"{INTEGRATOR}/0", "check-relay").results["summary"]
+
+    staging.remove_relation(f"{authority}:send-ca-cert", f"{INTEGRATOR}:receive-ca-cert")
+    staging.settle()
+    assert chain(staging) == ""
