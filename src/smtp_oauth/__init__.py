@@ -4,8 +4,8 @@
     token = smtp_oauth.fetch(grant, timeout=10)
     response = sasl.initial_response("XOAUTH2", user, token.value)
 
-It knows no Juju and needs nothing but the standard library; `cryptography` is imported only where
-a private key is checked or signs.
+It knows no Juju and needs nothing but the standard library, and the command `openssl` where a
+private key is checked or signs.
 """
 
 from __future__ import annotations

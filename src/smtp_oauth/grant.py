@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-import json
 import re
 import secrets
 import urllib.parse
@@ -143,14 +142,7 @@ class Grant:
         return fields | {"grant_type": "client_credentials"}
 
     def _assertion(self, now: float, claims: Mapping[str, str]) -> str:
-        """RFC 7523 section 3, as a JSON Web Signature (RFC 7515)."""
-        try:
-            key = keys.load(self.private_key)
-            header = {"alg": keys.algorithm(key), "typ": "JWT"} | keys.thumbprints(
-                self.certificate
-            )
-        except keys.UnusableError as e:
-            raise GrantError([str(e)]) from None
+        """RFC 7523 section 3."""
         payload: dict[str, str | int] = {
             "iss": self.client_id,
             "aud": self.token_url,
@@ -159,8 +151,10 @@ class Grant:
             "jti": secrets.token_hex(16),
             **claims,
         }
-        signed = ".".join(keys.base64url(json.dumps(part).encode()) for part in (header, payload))
-        return f"{signed}.{keys.base64url(keys.sign(key, signed.encode()))}"
+        try:
+            return keys.signed(payload, self.private_key, self.certificate)
+        except keys.UnusableError as e:
+            raise GrantError([str(e)]) from None
 
 
 def _entered(value: str) -> str:

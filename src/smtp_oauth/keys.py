@@ -1,19 +1,33 @@
 """A private key that signs for the client, and the certificate that names it.
 
-Only here `cryptography` is needed: Python has no RSA.
+Python has no RSA, and a package for it is larger than all the rest of a charm. The command
+`openssl` is wherever there are CA certificates to verify a token endpoint by. What it needs of a
+key goes through a pipe: no key is in a file, an environment or a process list.
 """
 
 from __future__ import annotations
 
 import base64
+import dataclasses
 import hashlib
-from typing import TYPE_CHECKING, Any
+import json
+import os
+import subprocess
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from cryptography.hazmat.primitives.asymmetric import ec, rsa
+    from collections.abc import Mapping
 
-    PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
-
+# Far more than any key or certificate has; a pipe takes it at once.
+_LONGEST = 2**15
+_SECONDS = 10
+_STDIN = ("-in", "/dev/stdin")
+# How the SubjectPublicKeyInfo of RFC 5280 section 4.1.2.7 names algorithms: object identifiers in
+# DER, of rsaEncryption (RFC 8017), and of id-ecPublicKey on secp256r1 (RFC 5480).
+_ALGORITHMS = {
+    bytes.fromhex("06092a864886f70d010101"): "RS256",
+    bytes.fromhex("06072a8648ce3d020106082a8648ce3d030107"): "ES256",
+}
 _NOT_PEM = (
     "enter the PEM with its BEGIN and END lines and with real line breaks, "
     "as juju add-secret NAME {key}#file=FILE does"
@@ -25,6 +39,25 @@ class UnusableError(Exception):
     """A key or a certificate cannot be used; says which, why, and the remedy."""
 
 
+class _RefusedError(Exception):
+    """openssl ended with an error."""
+
+
+@dataclasses.dataclass(frozen=True)
+class PrivateKey:
+    """A key that can sign.
+
+    Attributes:
+        pem: Its PEM, without a passphrase.
+        public: Its public key, as SubjectPublicKeyInfo in DER.
+        algorithm: The name of its signature algorithm (RFC 7518 section 3.1).
+    """
+
+    pem: str = dataclasses.field(repr=False)
+    public: bytes
+    algorithm: str
+
+
 def problems(private_key: str, certificate: str = "") -> list[str]:
     """Return what is wrong with a private key and its certificate, each PEM, without showing them.
 
@@ -34,8 +67,7 @@ def problems(private_key: str, certificate: str = "") -> list[str]:
     """
     try:
         key = load(private_key)
-        algorithm(key)
-        fits = not certificate or _public_octets(_certificate(certificate)) == _public_octets(key)
+        fits = not certificate or _public_key(certificate) == key.public
     except UnusableError as e:
         return [str(e)]
     return [] if fits else [_NO_PAIR]
@@ -43,95 +75,127 @@ def problems(private_key: str, certificate: str = "") -> list[str]:
 
 def load(pem: str) -> PrivateKey:
     """Return the private key; raises UnusableError."""
-    try:
-        from cryptography.hazmat.primitives import serialization  # noqa: PLC0415 - 50 ms
-    except ImportError:
-        raise UnusableError(
-            "key private-key needs the Python package cryptography: run pip install cryptography"
-        ) from None
-    try:
-        key: Any = serialization.load_pem_private_key(pem.encode(), None)
-    except TypeError:
+    if "ENCRYPTED" in pem:
         raise UnusableError(
             "key private-key is encrypted: enter it without a passphrase, "
             "as openssl pkey -in FILE writes it"
-        ) from None
-    except Exception:  # noqa: BLE001 - of whatever kind, it is no key
+        )
+    try:
+        public = _openssl("pkey", *_STDIN, "-pubout", "-outform", "DER", given=pem)
+    except _RefusedError:
         raise UnusableError(
             f"key private-key is no private key: {_NOT_PEM.format(key='private-key')}"
         ) from None
-    return key
+    # The identifier stands behind two headers, of four bytes each at the most.
+    known = (name for oid, name in _ALGORITHMS.items() if oid in public[: len(oid) + 8])
+    algorithm = next(known, None)
+    if algorithm is None:
+        raise UnusableError(
+            "key private-key is of a kind that signs no tokens: make an RSA key of 2048 bits, "
+            "or an EC key on P-256"
+        )
+    return PrivateKey(pem, public, algorithm)
 
 
-def algorithm(key: Any) -> str:  # noqa: ANN401 - PEM holds keys of all kinds
-    """Return the name of the signature algorithm (RFC 7518 section 3.1); raises UnusableError."""
-    from cryptography.hazmat.primitives.asymmetric import ec, rsa  # noqa: PLC0415 - as above
-
-    if isinstance(key, rsa.RSAPrivateKey):
-        return "RS256"
-    if isinstance(key, ec.EllipticCurvePrivateKey) and isinstance(key.curve, ec.SECP256R1):
-        return "ES256"
-    raise UnusableError(
-        "key private-key is of a kind that signs no tokens: make an RSA key of 2048 bits, "
-        "or an EC key on P-256"
-    )
-
-
-def sign(key: PrivateKey, data: bytes) -> bytes:
-    """Return the signature with RS256 or ES256 (RFC 7518 sections 3.3 and 3.4)."""
-    from cryptography.hazmat.primitives import hashes  # noqa: PLC0415 - as above
-    from cryptography.hazmat.primitives.asymmetric import (  # noqa: PLC0415 - as above
-        ec,
-        padding,
-        rsa,
-        utils,
-    )
-
-    if isinstance(key, rsa.RSAPrivateKey):
-        return key.sign(data, padding.PKCS1v15(), hashes.SHA256())
-    signature = key.sign(data, ec.ECDSA(hashes.SHA256()))
-    return b"".join(part.to_bytes(32, "big") for part in utils.decode_dss_signature(signature))
-
-
-def thumbprints(certificate: str) -> dict[str, str]:
-    """Return the header's fields that name a certificate (RFC 7515 sections 4.1.7 and 4.1.8).
+def signed(payload: Mapping[str, str | int], private_key: str, certificate: str = "") -> str:
+    """Return a JSON Web Signature in its compact form (RFC 7515 section 3.1).
 
     Args:
-        certificate: Its PEM; empty if there is none.
+        payload: What is signed.
+        private_key: PEM of the key.
+        certificate: PEM of the certificate that the header names by its thumbprints (sections
+            4.1.7 and 4.1.8); empty if there is none.
 
     Raises:
-        UnusableError: If it is no certificate.
+        UnusableError: If either cannot be used.
     """
+    key = load(private_key)
+    header = {"alg": key.algorithm, "typ": "JWT"} | _thumbprints(certificate)
+    content = ".".join(_base64url(json.dumps(part).encode()) for part in (header, payload))
+    return f"{content}.{_base64url(_sign(key, content.encode()))}"
+
+
+def _sign(key: PrivateKey, data: bytes) -> bytes:
+    """RS256 or ES256 (RFC 7518 sections 3.3 and 3.4); raises UnusableError."""
+    readable, writable = os.pipe()
+    try:
+        with os.fdopen(writable, "wb") as pipe:
+            pipe.write(key.pem.encode())
+        command = ("dgst", "-sha256", "-sign", f"/dev/fd/{readable}")
+        signature = _openssl(*command, given=data, inherited=readable)
+    except _RefusedError:
+        raise UnusableError("key private-key signs nothing: make a new one") from None
+    finally:
+        os.close(readable)
+    return signature if key.algorithm == "RS256" else _fixed_width(signature)
+
+
+def _thumbprints(certificate: str) -> dict[str, str]:
     if not certificate:
         return {}
-    from cryptography.hazmat.primitives import serialization  # noqa: PLC0415 - as above
-
-    der = _certificate(certificate).public_bytes(serialization.Encoding.DER)
+    der = _x509(certificate, "-outform", "DER")
     return {
-        "x5t": base64url(hashlib.sha1(der, usedforsecurity=False).digest()),
-        "x5t#S256": base64url(hashlib.sha256(der).digest()),
+        "x5t": _base64url(hashlib.sha1(der, usedforsecurity=False).digest()),
+        "x5t#S256": _base64url(hashlib.sha256(der).digest()),
     }
 
 
-def base64url(data: bytes) -> str:
+def _base64url(data: bytes) -> str:
     """RFC 7515 section 2: without padding."""
     return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
 
 
-def _certificate(pem: str) -> Any:  # noqa: ANN401 - cryptography is not imported at the top
-    from cryptography import x509  # noqa: PLC0415 - as above
+def _public_key(certificate: str) -> bytes:
+    """Return a certificate's public key as `PrivateKey.public` is; raises UnusableError."""
+    lines = _x509(certificate, "-pubkey", "-noout").splitlines()
+    return base64.b64decode(b"".join(line for line in lines if not line.startswith(b"-")))
 
+
+def _x509(certificate: str, *wanted: str) -> bytes:
     try:
-        return x509.load_pem_x509_certificate(pem.encode())
-    except ValueError:
+        return _openssl("x509", *_STDIN, *wanted, given=certificate)
+    except _RefusedError:
         raise UnusableError(
             f"key certificate is no certificate: {_NOT_PEM.format(key='certificate')}"
         ) from None
 
 
-def _public_octets(holder: Any) -> bytes:  # noqa: ANN401 - a key or a certificate
-    from cryptography.hazmat.primitives import serialization  # noqa: PLC0415 - as above
+def _openssl(*command: str, given: str | bytes, inherited: int | None = None) -> bytes:
+    """Run openssl, and return what it prints.
 
-    return holder.public_key().public_bytes(
-        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
-    )
+    Raises:
+        UnusableError: If there is no such command.
+        _RefusedError: If it refuses what it is given.
+    """
+    given = given.encode(errors="replace") if isinstance(given, str) else given
+    if len(given) > _LONGEST:
+        raise _RefusedError
+    try:
+        done = subprocess.run(
+            ["openssl", *command],
+            input=given,
+            capture_output=True,
+            check=False,
+            pass_fds=[] if inherited is None else [inherited],
+            timeout=_SECONDS,
+        )
+    except FileNotFoundError:
+        raise UnusableError(
+            "key private-key needs the command openssl: run apt install openssl"
+        ) from None
+    except subprocess.TimeoutExpired:
+        raise _RefusedError from None
+    if done.returncode:
+        raise _RefusedError
+    return done.stdout
+
+
+def _fixed_width(signature: bytes) -> bytes:
+    """Turn DER (RFC 3279 section 2.2.3) into the two numbers of RFC 7518 section 3.4."""
+    numbers: list[bytes] = []
+    rest = signature[2:]
+    while rest:
+        end = 2 + rest[1]
+        numbers.append(rest[2:end].lstrip(b"\0").rjust(32, b"\0"))
+        rest = rest[end:]
+    return b"".join(numbers)

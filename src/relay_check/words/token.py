@@ -75,7 +75,7 @@ PRIVATE_KEY_UNUSABLE = Words(
     NO_PERMISSION,
     "private key cannot sign",
     "This machine can sign nothing with private-key.",
-    "Do what is said of the key; without the package cryptography, use another machine.",
+    "Do what is said of the key, or of the command openssl.",
 )
 SCOPE_REFUSED = Words(
     NO_PERMISSION,

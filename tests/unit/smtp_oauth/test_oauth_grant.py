@@ -5,10 +5,10 @@ from __future__ import annotations
 import base64
 import dataclasses
 import json
-import subprocess
-import sys
+import os
+import shutil
 import traceback
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from cryptography.hazmat.primitives import serialization
@@ -18,6 +18,10 @@ import smtp_oauth
 from smtp_oauth import Grant, GrantError
 from tests import client_key
 
+if TYPE_CHECKING:
+    import pathlib
+
+OPENSSL = shutil.which("openssl")
 URL = "https://login.microsoftonline.com/contoso/oauth2/v2.0/token"
 SECRET = "S3cret~Zebra-41"
 BASE = {"token-url": URL, "client-id": "mailer", "scope": "https://outlook.office365.com/.default"}
@@ -283,29 +287,27 @@ def test_certificate_that_is_none_or_anothers() -> None:
     assert foreign.startswith("key certificate does not belong to private-key")
 
 
-@pytest.mark.parametrize("has_key", [False, True])
-def test_cryptography_is_for_a_private_key_alone(*, has_key: bool) -> None:
-    """In a Python that has the standard library alone."""
-    content = BASE | (
-        {"private-key": client_key.shared().private} if has_key else {"client-secret": SECRET}
-    )
-    program = (
-        "import json, sys; sys.path.insert(0, sys.argv[1]); import smtp_oauth\n"
-        "try: print(sorted(smtp_oauth.Grant.of(json.load(sys.stdin)).form(0)))\n"
-        "except smtp_oauth.GrantError as e: print(e)"
-    )
-    source = str(smtp_oauth.__path__[0]).removesuffix("/smtp_oauth")
-    finished = subprocess.run(
-        [sys.executable, "-I", "-S", "-W", "error", "-c", program, source],
-        input=json.dumps(content),
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+def test_without_openssl_a_private_key_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/nonexistent")
 
-    expected = (
-        "key private-key needs the Python package cryptography: run pip install cryptography"
-        if has_key
-        else "['client_id', 'client_secret', 'grant_type', 'scope']"
-    )
-    assert finished.stdout.strip() == expected
+    assert problems(BASE | {"private-key": client_key.shared().private}) == [
+        "key private-key needs the command openssl: run apt install openssl"
+    ]
+    assert smtp_oauth.Grant.of(BASE | {"client-secret": SECRET}).form(0)
+
+
+def test_a_private_key_is_in_no_command_line(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = tmp_path / "seen"
+    spy = tmp_path / "openssl"
+    spy.write_text(f'#!/bin/sh\nenv >> {seen}; echo "$@" >> {seen}\nexec {OPENSSL} "$@"\n')
+    spy.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    key = client_key.shared()
+    content = BASE | {"private-key": key.private, "certificate": key.certificate}
+
+    assert smtp_oauth.Grant.of(content).form(0)["client_assertion"]
+
+    assert "-sign /dev/fd/" in seen.read_text()
+    assert not [line for line in key.private.splitlines() if line in seen.read_text()]
