@@ -9,6 +9,7 @@ import runpy
 from typing import TYPE_CHECKING, Any
 
 import library_relay
+import library_tokens
 import ops
 import pytest
 from ops import testing
@@ -97,8 +98,7 @@ def test_the_new_charm_sends() -> None:
 def test_the_new_charm_has_a_token_or_a_password() -> None:
     secret_of = code("how-to/use-it-in-your-charm.md")["secret_of"]
     with token_endpoint.serving() as endpoint:
-        content = endpoint.content("client-secret")
-        grant = smtp.OAuthGrant(**{k.replace("-", "_"): v for k, v in content.items()})
+        grant = library_tokens.grant(endpoint.content("client-secret"))
         data = relay(auth_type="none", password=None, oauth=grant, tls_ca_chain=endpoint.ca)
         assert secret_of(data) == ("XOAUTH2", endpoint.issued[0])
     assert secret_of(relay()) == ("PLAIN", "hunter2-secret")

@@ -7,6 +7,7 @@ import traceback
 from typing import TYPE_CHECKING, Any
 
 import library_relay
+import library_tokens
 import pytest
 
 from charms.smtp_integrator.v0 import smtp
@@ -31,8 +32,6 @@ def endpoint() -> Iterator[token_endpoint.Endpoint]:
 def data(
     relay: library_relay.Relay, endpoint: token_endpoint.Endpoint, **fields: Any
 ) -> smtp.SmtpRelationData:
-    content = endpoint.content("client-secret")
-    grant = {key.replace("-", "_"): value for key, value in content.items()}
     values: dict[str, Any] = {
         "host": "127.0.0.1",
         "port": relay.port,
@@ -40,7 +39,7 @@ def data(
         "auth_type": "none",
         "transport_security": "none",
         "tls_ca_chain": endpoint.ca,
-        "oauth": smtp.OAuthGrant(**grant),
+        "oauth": library_tokens.grant(endpoint.content("client-secret")),
         **fields,
     }
     return smtp.SmtpRelationData(**values)

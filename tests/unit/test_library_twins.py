@@ -11,6 +11,7 @@ import json
 from typing import Any
 
 import library_relay
+import library_tokens
 import pytest
 
 import smtp_oauth
@@ -64,8 +65,7 @@ def decoded(form: dict[str, str]) -> dict[str, Any]:
 def test_both_ask_for_a_token_with_the_same_form(name: str) -> None:
     content = GRANTS[name]
     theirs = smtp_oauth.Grant.of(content)
-    ours = smtp.OAuthGrant(**{key.replace("-", "_"): value for key, value in content.items()})
-    form = smtp._token_form(ours, NOW)  # pyright: ignore[reportPrivateUsage]
+    form = smtp._token_form(library_tokens.grant(content), NOW)  # pyright: ignore[reportPrivateUsage]
     assert decoded(form) == decoded(theirs.form(NOW))
 
 
@@ -80,12 +80,11 @@ def test_both_authenticate_with_the_same_octets(mechanism: str, user: str) -> No
     values: dict[str, Any] = {"auth_type": "none", "transport_security": "none", "user": user}
     with token_endpoint.serving() as endpoint:
         relay = library_relay.TokenRelay(lambda _: False, f"AUTH {mechanism}")
-        content = endpoint.content("client-secret")
         data = smtp.SmtpRelationData(
             host="127.0.0.1",
             port=relay.port,
             tls_ca_chain=endpoint.ca,
-            oauth=smtp.OAuthGrant(**{k.replace("-", "_"): v for k, v in content.items()}),
+            oauth=library_tokens.grant(endpoint.content("client-secret")),
             **values,
         )
         with relay, pytest.raises(OSError, match="the token is bad"):
