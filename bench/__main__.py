@@ -9,7 +9,7 @@ import tempfile
 
 from bench import measure, report
 from bench.hooks import HookError
-from localjuju import charm, errors, pack, releases
+from localjuju import errors, pack
 
 _ROOT = pathlib.Path(__file__).parents[1]
 _CHARMS = _ROOT / "build" / "localjuju"
