@@ -9,7 +9,7 @@ import tempfile
 
 from bench import measure, report
 from bench.hooks import HookError
-from localjuju import errors, pack
+from localjuju import charm, errors, pack, releases
 
 _ROOT = pathlib.Path(__file__).parents[1]
 _CHARMS = _ROOT / "build" / "localjuju"
@@ -41,7 +41,7 @@ def _measure(given: argparse.Namespace, folder: pathlib.Path) -> str:
     figures = measure.measure(
         given.charm, given.requirer, given.requirements, folder, runs=given.runs
     )
-    declared = measure.load(given.charm, folder / "named")
+    declared = charm.load(given.charm, folder / "named", releases.chosen(), folder / "unpacked")
     return report.render(
         declared.name, figures, runs=given.runs, software=_software(declared.path)
     )

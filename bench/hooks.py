@@ -12,11 +12,10 @@ from typing import TYPE_CHECKING
 
 from bench import surroundings
 from bench.surroundings import APPLICATION, MODEL_UUID, UNIT
-from localjuju import charm_files
+from localjuju import charm, charm_files
 
 if TYPE_CHECKING:
     from bench.surroundings import Calls, Surroundings
-    from localjuju import charm
 
 COMMANDS = (
     "application-version-set",
