@@ -14,16 +14,13 @@ if TYPE_CHECKING:
     from relay_check.target import Target
 
 
-def authenticate(
-    session: Session, *, attempt: bool, redeem: bool = False, is_needed: bool = False
-) -> None:
+def authenticate(session: Session, *, attempt: bool, redeem: bool = False) -> None:
     """Go through the stages `token` and `auth`: one attempt at the most, with one mechanism.
 
     Args:
         session: The way so far.
         attempt: Whether to try AUTH, where the target wants it.
         redeem: Whether to redeem a refresh token; if not, AUTH is left out with one.
-        is_needed: Whether it fails what comes next if AUTH is left out for a refresh token.
     """
     target = session.target
     offered = session.quote(session.capabilities.get("AUTH", ""))
@@ -34,10 +31,7 @@ def authenticate(
         session.skip("auth", "no attempt was wanted", offered=offered)
         return
     if target.auth_type == "oauth2" and not _has_token(session, redeem=redeem):
-        if is_needed:
-            with session.stage("auth"):
-                raise session.failed(Kind.REFRESH_TOKEN_KEPT)
-        session.skip("auth", "there is no token", offered=offered)
+        session.skip("auth", "the refresh token was not redeemed", offered=offered)
         return
     with session.stage("auth") as record:
         record.facts["offered"] = offered

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 def send_message(session: Session, addresses: envelope.Envelope, content: bytes) -> None:
     """Go through the stage `message`: send it to all recipients that the relay takes."""
     with session.stage("message") as record:
+        if session.target.authenticates and not session.authenticated:
+            # Only a refresh token that is kept leaves AUTH out. The relay is not to blame for it.
+            raise session.failed(Kind.REFRESH_TOKEN_KEPT)
         size = f" SIZE={len(content)}" if "SIZE" in session.capabilities else ""
         session.left_out = envelope.offer(session, record, addresses, parameters=size, partly=True)
         connection = session.connection

@@ -96,7 +96,7 @@ def send(  # noqa: PLR0913 - each has a default and a name
     with contextlib.closing(session):
         with contextlib.suppress(StopError):
             _reach(session, resolver)
-            auth.authenticate(session, attempt=True, is_needed=True)
+            auth.authenticate(session, attempt=True)
             content = delivery.wire_format(message, utf8=not addresses.is_ascii)
             delivery.send_message(session, addresses, content)
         _finish(session)
