@@ -40,11 +40,14 @@ def test_every_link_of_the_documentation_leads_to_a_file() -> None:
 
 
 def test_the_interface_is_documented_key_by_key() -> None:
-    page = (ROOT / "docs" / "reference" / "interface" / "v0" / "README.md").read_text()
+    text = (ROOT / "docs" / "reference" / "interface" / "v0" / "README.md").read_text()
+    # A table of a secret's keys follows.
+    page = text.partition("\n## A relay that takes tokens\n")[0]
     row = r"^\| ((?:`\w+`(?:, )?)+) \|"
 
     def keys(text: str) -> set[str]:
         return {key for cell in re.findall(row, text, re.MULTILINE) for key in cell.split(", ")}
 
-    assert len(keys(page)) == 12
+    assert page != text
+    assert len(keys(page)) == 13
     assert keys(page) == keys(smtp.__doc__ or "")
