@@ -111,7 +111,7 @@ def _ask(request: urllib.request.Request, ca: str, seconds: float) -> _Answer:
     result = asking.result
     if result is None:
         asking.leave()
-        raise TokenError(Kind.TIMEOUT, f"no answer within {seconds:.1f} s", temporary=True)
+        raise TokenError(Kind.TIMEOUT, "no answer in time", temporary=True)
     if isinstance(result, TokenError):
         raise result
     return result
@@ -194,11 +194,12 @@ def _explain(error: OSError | http.client.HTTPException) -> TokenError:
     if isinstance(error, ssl.SSLError):
         return TokenError(Kind.TLS, (error.reason or "handshake failed").replace("_", " ").lower())
     if isinstance(error, TimeoutError):
-        return TokenError(Kind.TIMEOUT, "no answer", temporary=True)
+        return TokenError(Kind.TIMEOUT, "no answer in time", temporary=True)
     if isinstance(error, socket.gaierror):
         is_temporary = error.errno == socket.EAI_AGAIN
         return TokenError(Kind.NAME, error.strerror or "", temporary=is_temporary)
-    if isinstance(error, http.client.HTTPException):
+    # A connection that is dropped is an HTTPException too.
+    if isinstance(error, http.client.HTTPException) and not isinstance(error, OSError):
         return TokenError(Kind.NO_TOKEN, "the answer is not HTTP")
     # What has no strerror is urllib's own, such as a refusal of the proxy.
     words = error.strerror or " ".join(str(error).split())

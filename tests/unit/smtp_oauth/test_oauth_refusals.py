@@ -1,0 +1,76 @@
+"""Refusals of a real endpoint, in the providers' words."""
+
+from __future__ import annotations
+
+import csv
+import pathlib
+from typing import TYPE_CHECKING, NamedTuple
+
+import pytest
+from asking import TIMEOUT, error_of, grant_of
+
+import smtp_oauth
+from smtp_oauth import Kind
+
+if TYPE_CHECKING:
+    from tests import token_endpoint
+
+ALL_KINDS = ["client-secret", "private-key", "service-account", "refresh-token"]
+TABLE = pathlib.Path(__file__).with_name("refusals.tsv")
+
+
+class Row(NamedTuple):
+    status: str
+    error: str
+    description: str
+    kind: str
+    source: str
+
+
+with TABLE.open(newline="") as _file:
+    ROWS = [Row(*row) for row in list(csv.reader(_file, delimiter="\t", quoting=3))[1:]]
+
+
+@pytest.mark.parametrize("row", ROWS, ids=[f"{row.error}-{row.description[:30]}" for row in ROWS])
+def test_refusal(endpoint: token_endpoint.Endpoint, row: Row) -> None:
+    trace = "\r\nTrace ID: 0000\r\nTimestamp: 2026-11-26 10:00:00Z" if row.description else ""
+    body = {"error": row.error, "error_description": row.description + trace}
+    endpoint.answer = (int(row.status), body)
+
+    error = error_of(grant_of(endpoint), endpoint.ca)
+
+    assert error.kind.name == row.kind
+    assert error.words == ": ".join(filter(None, row[1:3]))
+    assert error.temporary is (row.kind == "BUSY")
+
+
+def test_every_kind_of_refusal_is_in_the_table() -> None:
+    on_the_way = {"NAME", "CONNECTION", "TLS", "TIMEOUT", "NO_TOKEN", "UNUSABLE_KEY"}
+
+    assert {row.kind for row in ROWS} == set(Kind.__members__) - on_the_way
+
+
+@pytest.mark.parametrize("kind", ALL_KINDS)
+def test_secret_that_the_endpoint_repeats_is_hidden(
+    endpoint: token_endpoint.Endpoint, kind: str
+) -> None:
+    grant = grant_of(endpoint, kind)
+    smtp_oauth.fetch(grant, ca=endpoint.ca, timeout=TIMEOUT)
+    fields = sorted(endpoint.requests[-1].values(), key=lambda field: field.startswith("eyJ"))
+    said = " ".join(reversed(fields))
+    endpoint.answer = (400, {"error": "invalid_request", "error_description": said})
+
+    error = error_of(grant, endpoint.ca)
+
+    assert "[hidden]" in error.words
+    assert [piece for piece in said.split(" ") if len(piece) > 60 and piece in error.words] == []
+
+
+def test_words_are_one_short_visible_line(endpoint: token_endpoint.Endpoint) -> None:
+    endpoint.answer = (400, {"error": "x\x1b[2J", "error_description": "a\tb\0" * 200})
+
+    words = error_of(grant_of(endpoint), endpoint.ca).words
+
+    assert words.startswith("x [2J: a b a b")
+    assert words.isprintable()
+    assert len(words) == 301
