@@ -36,10 +36,21 @@ _OPTION = _RELAY | _AUTH | {"password": "first-password"}
 SETTINGS: dict[str, dict[str, charm.Value]] = {
     MEASURED: _OPTION,
     "user secret": _RELAY | _AUTH | {"password_secret": f"secret:{_USER_SECRET}"},
+    "OAuth": _RELAY
+    | {"auth_type": "oauth2", "user": "a@example.com", "oauth_secret": f"secret:{_USER_SECRET}"},
     "no password": _RELAY,
     "addresses": _OPTION
     | {"smtp_sender": "app@example.com", "recipients": "a@example.com, b@example.com"},
     "insecure settings": {"host": "smtp.example.com"},
+}
+_USER_SECRETS = {
+    "password_secret": {"password": "first-password"},
+    "oauth_secret": {
+        "token-url": "https://login.example.com/token",
+        "client-id": "measured",
+        "scope": "mail",
+        "client-secret": "first-secret",
+    },
 }
 _IMPORT = """\
 import time
@@ -153,9 +164,8 @@ class Preparation:
         key = (case.relations, case.endpoint, case.settings)
         if key not in self._settled:
             where = self._unit.surroundings(**SETTINGS[case.settings])
-            if "password_secret" in where.config:
-                content = {"password": "first-password"}
-                where.secrets[_USER_SECRET] = Secret(content, owned=False)
+            for option in _USER_SECRETS.keys() & where.config.keys():
+                where.secrets[_USER_SECRET] = Secret(_USER_SECRETS[option], owned=False)
             for n in range(1, case.relations + 1):
                 where.relations[n] = Relation(case.endpoint, f"requirer-{n}")
             self._settled[key] = self._unit.settle(where)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import logging
 from typing import TYPE_CHECKING, Any
@@ -10,20 +11,24 @@ from typing import TYPE_CHECKING, Any
 import ops
 
 import relay
-import relay_password
+import relay_secret
+import user_secret
 from charms.smtp_integrator.v0 import smtp
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     import relay_actions
     import relay_health
 
 logger = logging.getLogger(__name__)
 
+_ID_KEYS = {relay_secret.PASSWORD: "password_id", relay_secret.OAUTH: "oauth_id"}
+"""The key of the databag that names each secret of ours."""
+
 
 class SmtpIntegratorCharm(ops.CharmBase):
-    """Publishes the relay on `smtp`, with the password as a secret, and on `smtp-legacy`."""
+    """Publishes the relay on `smtp`, with a secret to authenticate by, and on `smtp-legacy`."""
 
     def __init__(self, framework: ops.Framework) -> None:
         super().__init__(framework)
@@ -40,7 +45,7 @@ class SmtpIntegratorCharm(ops.CharmBase):
     def _reconciled_events(self) -> list[ops.BoundEvent]:
         on = self.on
         events = [on.config_changed, on.leader_elected, on.upgrade_charm, on.update_status]
-        endpoints = (smtp.DEFAULT_RELATION_NAME, smtp.LEGACY_RELATION_NAME, relay_password.PEERS)
+        endpoints = (smtp.DEFAULT_RELATION_NAME, smtp.LEGACY_RELATION_NAME, relay_secret.PEERS)
         for endpoint in endpoints:
             relation = on[endpoint]
             events += [relation.relation_created, relation.relation_joined]
@@ -58,21 +63,18 @@ class SmtpIntegratorCharm(ops.CharmBase):
             self.config,
             application=self.app.name,
             parse_recipients=smtp.parse_recipients,
-            user_secret=self._read_user_secret(),
+            read_secret=self._read_user_secret,
         )
 
-    def _read_user_secret(self) -> dict[str, str] | relay.Unreadable | None:
-        secret_id = self.config.get("password_secret")
-        if not secret_id:
-            return None
+    def _read_user_secret(self, secret_id: str) -> Mapping[str, str] | user_secret.Unreadable:
         try:
             # The newest revision is tracked, so that Juju tells us of the next.
-            secret = relay_password.unread(self.model, id=str(secret_id))
+            secret = relay_secret.unread(self.model, id=secret_id)
             return secret.get_content(refresh=True)
         except ops.SecretNotFoundError:
-            return relay.Unreadable()
+            return user_secret.Unreadable()
         except ops.ModelError as e:
-            return relay.Unreadable(refusal=str(e))
+            return user_secret.Unreadable(refusal=str(e))
 
     @functools.cached_property
     def _health(self) -> relay_health.RelayHealth:
@@ -90,41 +92,99 @@ class SmtpIntegratorCharm(ops.CharmBase):
         except relay.InvalidConfigError:
             return
 
-        secret = self._reconcile_secret(configured.password)
+        secret = self._reconcile_secret(configured, event)
 
-        data = _public(configured)
-        legacy_data = smtp.encode_relation_data(**data, password=configured.password)
-        data = smtp.encode_relation_data(**data, password_id=secret.id if secret else None)
+        legacy_data = smtp.encode_relation_data(
+            **_public(configured), password=configured.password
+        )
         changed = [
             secret is not None and secret.is_new,
-            self._smtp.publish(data, secret=secret.secret if secret else None),
+            self._publish(configured, secret),
             self._smtp_legacy.publish(legacy_data),
         ]
         if any(changed):
-            for sentence in configured.warnings:
+            for sentence in [*configured.warnings, *self._limits(configured)]:
                 logger.warning(sentence)
 
         if configured.check_relay:
             is_time = isinstance(event, (ops.ConfigChangedEvent, ops.UpdateStatusEvent))
             self._health.check_if_due(configured, is_time=is_time)
 
-    def _reconcile_secret(self, password: str | None) -> relay_password.Published | None:
-        """Keep the password's secret in step; only the endpoint `smtp` needs one."""
-        if not password:
-            relay_password.withdraw(self.model)
-        elif self.model.relations[smtp.DEFAULT_RELATION_NAME]:
-            return relay_password.publish(self.model, password)
-        return None
+    def _reconcile_secret(
+        self, configured: relay.Relay, event: ops.EventBase
+    ) -> relay_secret.Published | None:
+        """Keep the one secret that requirers read in step, and leave no other behind."""
+        label, content = _secret(configured)
+        for other in _ID_KEYS:
+            if other != label and self._may_be_left(event, beside=label):
+                relay_secret.withdraw(self.model, other)
+        if not label or not self.model.relations[smtp.DEFAULT_RELATION_NAME]:
+            return None
+        return relay_secret.publish(self.model, label, content)
+
+    def _may_be_left(self, event: ops.EventBase, *, beside: str) -> bool:
+        """Tell whether the secret of an earlier configuration may be left beside the one in use.
+
+        The hook that made a databag name the one removed the other, so that Juju is not asked in
+        vain at each hook. Where no databag is, nobody can read what is left, and update-status
+        will do.
+        """
+        if not beside:
+            return True
+        relations = self.model.relations[smtp.DEFAULT_RELATION_NAME]
+        if not relations:
+            return isinstance(event, ops.UpdateStatusEvent)
+        return not any(_ID_KEYS[beside] in relation.data[self.app] for relation in relations)
+
+    def _publish(self, configured: relay.Relay, secret: relay_secret.Published | None) -> bool:
+        """Publish the relay on `smtp`, and the secret to those who can have it."""
+        data = _public(configured)
+        without_secret = smtp.encode_relation_data(**data)
+        if secret is None:
+            return self._smtp.publish(without_secret)
+        data[_ID_KEYS[secret.label]] = secret.id
+        holders, others = self._holders(configured)
+        for relation in others:
+            if "oauth_id" in relation.data[self.app]:
+                secret.secret.revoke(relation)
+        changed = [
+            self._smtp.publish(
+                smtp.encode_relation_data(**data), relations=holders, secret=secret.secret
+            ),
+            self._smtp.publish(without_secret, relations=others),
+        ]
+        return any(changed)
+
+    def _holders(self, configured: relay.Relay) -> tuple[list[ops.Relation], list[ops.Relation]]:
+        """Return the relations that get the secret, and those that cannot.
+
+        An endpoint may replace a refresh token whenever it is used. Two that use one would void
+        each other's, so the relation that was made first has it alone.
+        """
+        relations = sorted(
+            self.model.relations[smtp.DEFAULT_RELATION_NAME], key=lambda relation: relation.id
+        )
+        number = 1 if configured.serves_one else len(relations)
+        return relations[:number], relations[number:]
+
+    def _limits(self, configured: relay.Relay) -> list[str]:
+        """Say who has the refresh token, where others cannot."""
+        holders, others = self._holders(configured) if configured.serves_one else ([], [])
+        sentence = (
+            "oauth_secret: its refresh token serves {} alone; the others can send through "
+            "smtp-forwarder's endpoint relay"
+        )
+        return [sentence.format(holders[0].app.name)] if others else []
 
     def _on_secret_changed(self, event: ops.SecretChangedEvent) -> None:
         # One that is not used any longer too: ours, where this unit was the leader, or a user's.
-        relay_password.track_newest(event.secret)
+        relay_secret.track_newest(event.secret)
         self._reconcile(event)
 
     def _on_secret_remove(self, event: ops.SecretRemoveEvent) -> None:
         # Juju tells the leader; a unit that is it no longer by now has no right to remove it.
         if self.unit.is_leader():
-            relay_password.remove_revision(event.secret, event.revision)
+            relay_secret.remove_revision(event.secret, event.revision)
 
     def _on_check_relay_action(self, event: ops.ActionEvent) -> None:
         import relay_actions  # noqa: PLC0415 - as in _health
@@ -165,22 +225,35 @@ class SmtpIntegratorCharm(ops.CharmBase):
         except relay.InvalidConfigError as e:
             event.add_status(ops.BlockedStatus(str(e)))
             return
-        event.add_status(ops.ActiveStatus(self._health_message(configured)))
+        sentences = [*self._health_message(configured), *self._limits(configured)]
+        event.add_status(ops.ActiveStatus("; ".join(sentences)))
 
-    def _health_message(self, configured: relay.Relay) -> str:
+    def _health_message(self, configured: relay.Relay) -> list[str]:
         if not configured.check_relay or not self.unit.is_leader() or not self._health.summary:
-            return ""
+            return []
         command = f"juju run {self.app.name}/leader check-relay"
-        return f"relay: {self._health.summary}; run '{command}'"
+        return [f"relay: {self._health.summary}; run '{command}'"]
+
+
+def _secret(configured: relay.Relay) -> tuple[str, dict[str, str]]:
+    """Return label and content of the secret that requirers read, empty if they need none."""
+    if configured.oauth:
+        fields = dataclasses.asdict(configured.oauth)
+        content = {name.replace("_", "-"): value for name, value in fields.items() if value}
+        return relay_secret.OAUTH, content
+    if configured.password:
+        return relay_secret.PASSWORD, {"password": configured.password}
+    return "", {}
 
 
 def _public(configured: relay.Relay) -> dict[str, Any]:
-    """Return all of the relay but its password, as `smtp.encode_relation_data` takes it."""
+    """Return all of the relay but its secrets, as `smtp.encode_relation_data` takes it."""
     return {
         "host": configured.host,
         "port": configured.port,
         "user": configured.user,
-        "auth_type": configured.auth_type,
+        # Those who know nothing of OAuth shall attempt no AUTH.
+        "auth_type": "none" if configured.oauth else configured.auth_type,
         "transport_security": configured.transport_security,
         "domain": configured.domain,
         "skip_ssl_verify": configured.skip_ssl_verify,

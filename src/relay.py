@@ -11,16 +11,22 @@ import dataclasses
 import ipaddress
 import re
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import address
 import ca_chain
 import credential
 import hostname
+import user_secret
 from problem import Problem
 
-AUTH_TYPES = ("none", "not_provided", "plain")
+if TYPE_CHECKING:
+    import smtp_oauth
+
+AUTH_TYPES = ("none", "not_provided", "plain", "oauth2")
 TRANSPORT_SECURITIES = ("none", "starttls", "tls")
+
+_WITH_USER = ("plain", "oauth2")
 
 # RFC 1123 section 2.1, and the underscore that names in the field have.
 _LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)", re.IGNORECASE)
@@ -29,21 +35,9 @@ _MAX_NAME_LENGTH = 253
 _MAX_PORT = 65535
 # Juju gets a status as one argument of a command, for which Linux has 128 KiB.
 _MAX_PROBLEMS = 5
-_MAX_REFUSAL_LENGTH = 300
-_SECRET_ID, _NO_ID = re.compile(r"[0-9a-v]{20}"), "ID"
-# A hint alone: Juju says it in other words in each release, here 3.6 and 4.0.
-_WORDS_OF_NO_GRANT = ("permission denied", "not allowed to read")
 
-
-@dataclasses.dataclass(frozen=True)
-class Unreadable:
-    """That the user secret of `password_secret` cannot be read.
-
-    Attributes:
-        refusal: Why, in Juju's words; empty where there is no such secret.
-    """
-
-    refusal: str = ""
+ReadSecret: TypeAlias = Callable[[str], "Mapping[str, str] | user_secret.Unreadable"]
+"""Reads the user's secret of an ID, or says why it cannot be read."""
 
 
 class InvalidConfigError(ValueError):
@@ -68,7 +62,8 @@ class Relay:
         shown_host: The host as the operator wrote it, for messages.
         port: TCP port, 1 to 65535.
         user: User of SMTP AUTH, or None.
-        password: Password of SMTP AUTH, or None.
+        password: Password of SMTP AUTH, or None; always None with auth_type=oauth2.
+        oauth: What fetches tokens for SMTP AUTH; None without auth_type=oauth2.
         auth_type: One of `AUTH_TYPES`.
         transport_security: One of `TRANSPORT_SECURITIES`.
         domain: Domain of the envelope sender, in ASCII, or None.
@@ -85,6 +80,7 @@ class Relay:
     port: int
     user: str | None
     password: str | None = dataclasses.field(repr=False)
+    oauth: smtp_oauth.Grant | None
     auth_type: str
     transport_security: str
     domain: str | None
@@ -96,15 +92,20 @@ class Relay:
     notes: tuple[str, ...] = ()
 
     @property
+    def serves_one(self) -> bool:
+        """Whether one application alone can authenticate: two would void each other's token."""
+        return self.oauth is not None and bool(self.oauth.refresh_token)
+
+    @property
     def warnings(self) -> list[str]:
         """What is unwise, though it can work, in sentences for the log."""
         encrypted = self.transport_security != "none"
-        authenticated = self.auth_type == "plain"
+        authenticated = self.auth_type in _WITH_USER
         credentials = self.user or self.password
+        sent = "token" if self.auth_type == "oauth2" else "password"
         unwise = {
-            "auth_type=plain with transport_security=none: the password travels in the clear": (
-                authenticated and not encrypted
-            ),
+            f"auth_type={self.auth_type} with transport_security=none: "
+            f"the {sent} travels in the clear": authenticated and not encrypted,
             f"auth_type={self.auth_type}: user and password are published, but requirers attempt "
             "no AUTH; set auth_type=plain if the relay wants it": (
                 credentials and not authenticated
@@ -124,11 +125,17 @@ class _Inputs:
     options: Mapping[str, Any]
     application: str
     parse_recipients: Callable[[str], Iterable[object]]
-    user_secret: Mapping[str, str] | Unreadable | None = dataclasses.field(repr=False)
+    read_secret: ReadSecret
     notes: list[str] = dataclasses.field(default_factory=list[str])
 
     def __getitem__(self, option: str) -> Any:  # noqa: ANN401 - an option has the type Juju checked
         return self.options.get(option)
+
+    def secret(self, option: str) -> Mapping[str, str]:
+        """Return the content of the user's secret that an option names."""
+        entered = self[option]
+        found = self.read_secret(entered)
+        return user_secret.content(found, entered=entered, application=self.application)
 
     def note(self, option: str, entered: credential.Credential, remedy: str) -> None:
         """Note what was left out of an option's value, and what may not be meant."""
@@ -146,7 +153,7 @@ def read(
     *,
     application: str,
     parse_recipients: Callable[[str], Iterable[object]],
-    user_secret: Mapping[str, str] | Unreadable | None = None,
+    read_secret: ReadSecret,
 ) -> Relay:
     """Validate the configuration.
 
@@ -154,8 +161,8 @@ def read(
         config: The charm's options; an empty string counts as unset.
         application: The deployed application's name, for the commands in messages.
         parse_recipients: Splits the option `recipients`; raises ValueError where it cannot.
-        user_secret: Content of the secret that `password_secret` names, or that it cannot be read;
-            None where that option is unset.
+        read_secret: Reads the secret that `password_secret` or `oauth_secret` names, where it is
+            used: with auth_type=oauth2 no password is, and no grant without it.
 
     Returns:
         The relay, with the password from `password_secret` or else from `password`.
@@ -164,7 +171,7 @@ def read(
         InvalidConfigError: If requirers could not use the relay.
     """
     options = {name: value for name, value in config.items() if value != ""}
-    inputs = _Inputs(options, application, parse_recipients, user_secret)
+    inputs = _Inputs(options, application, parse_recipients, read_secret)
     fields: dict[str, Any] = {}
     problems: list[str] = []
     for option, check in _CHECKS.items():
@@ -176,6 +183,7 @@ def read(
         raise InvalidConfigError(problems)
     secret_password = fields.pop("password_secret")
     fields["password"] = secret_password or fields["password"]
+    fields["oauth"] = fields.pop("oauth_secret")
     return Relay(**fields, shown_host=inputs["host"], notes=tuple(inputs.notes))
 
 
@@ -248,9 +256,10 @@ def _port(inputs: _Inputs) -> int:
 
 def _user(inputs: _Inputs) -> str | None:
     user = credential.user(inputs["user"] or "")
-    if not user.value and inputs["auth_type"] == "plain":
+    auth_type = inputs["auth_type"]
+    if not user.value and auth_type in _WITH_USER:
         raise Problem(
-            "not set, and auth_type=plain needs it; "
+            f"not set, and auth_type={auth_type} needs it; "
             f"run 'juju config {inputs.application} user=NAME'"
         )
     inputs.note("user", user, "enter it")
@@ -258,7 +267,7 @@ def _user(inputs: _Inputs) -> str | None:
 
 
 def _password(inputs: _Inputs) -> str | None:
-    if inputs["password_secret"]:
+    if inputs["password_secret"] or inputs["auth_type"] == "oauth2":
         return None
     password = credential.password(inputs["password"] or "")
     if not password.value and inputs["auth_type"] == "plain":
@@ -271,17 +280,12 @@ def _password(inputs: _Inputs) -> str | None:
 
 
 def _password_secret(inputs: _Inputs) -> str | None:
-    if not inputs["password_secret"]:
+    if not inputs["password_secret"] or inputs["auth_type"] == "oauth2":
         return None
-    secret = inputs.user_secret
-    secret_id = inputs["password_secret"].rpartition("/")[2].removeprefix("secret:")
-    shown_id = secret_id if _SECRET_ID.fullmatch(secret_id) else _NO_ID
-    if isinstance(secret, Unreadable) and secret.refusal:
-        raise Problem(_refused(secret.refusal, shown_id, inputs))
-    if not isinstance(secret, Mapping):
-        raise Problem("does not exist; run 'juju secrets' and enter the ID of one that does")
-    password = credential.password(secret.get("password", ""))
+    content = inputs.secret("password_secret")
+    password = credential.password(content.get("password", ""))
     if not password.value:
+        shown_id = user_secret.shown_id(inputs["password_secret"])
         raise Problem(
             "the secret has no value under the key 'password'; "
             f"run 'juju update-secret {shown_id} password#file=FILE'"
@@ -290,17 +294,26 @@ def _password_secret(inputs: _Inputs) -> str | None:
     return password.value
 
 
-def _refused(refusal: str, secret_id: str, inputs: _Inputs) -> str:
-    command = f"run 'juju grant-secret {secret_id} {inputs.application}'"
-    if any(words in refusal for words in _WORDS_OF_NO_GRANT):
-        return f"not granted; {command} (noticed at the next update-status)"
-    # Juju's words may quote the option, into which a password may have come.
-    words = refusal if secret_id != _NO_ID else "it is no secret's ID"
-    words = " ".join(words.split()).removeprefix("ERROR ")[:_MAX_REFUSAL_LENGTH]
-    return (
-        f"Juju refuses to read the secret: {words}; if it is not granted, {command} "
-        "(tried again at the next update-status)"
-    )
+def _oauth_secret(inputs: _Inputs) -> smtp_oauth.Grant | None:
+    if inputs["auth_type"] != "oauth2":
+        if inputs["oauth_secret"]:
+            inputs.notes.append("oauth_secret: has no effect without auth_type=oauth2")
+        return None
+    if not inputs["oauth_secret"]:
+        raise Problem(
+            "not set, and auth_type=oauth2 needs it; set it to a secret with the keys token-url, "
+            "client-id, scope and client-secret, private-key or refresh-token that is granted to "
+            f"{inputs.application}"
+        )
+    content = inputs.secret("oauth_secret")
+    import smtp_oauth  # noqa: PLC0415 - paid only where OAuth is used
+
+    try:
+        return smtp_oauth.Grant.of(content)
+    except smtp_oauth.GrantError as e:
+        shown_id = user_secret.shown_id(inputs["oauth_secret"])
+        command = f"run 'juju update-secret {shown_id} KEY=VALUE …' with all keys"
+        raise Problem("; ".join([*e.problems, command])) from None
 
 
 def _auth_type(inputs: _Inputs) -> str:
@@ -365,6 +378,7 @@ _CHECKS: dict[str, Callable[[_Inputs], Any]] = {
     "user": _user,
     "password": _password,
     "password_secret": _password_secret,
+    "oauth_secret": _oauth_secret,
     "auth_type": _auth_type,
     "transport_security": _transport_security,
     "domain": _domain,

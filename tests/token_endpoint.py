@@ -12,8 +12,6 @@ from __future__ import annotations
 import base64
 import contextlib
 import dataclasses
-import functools
-import hashlib
 import hmac
 import http.server
 import json
@@ -26,11 +24,9 @@ import time
 import urllib.parse
 from typing import TYPE_CHECKING, Any
 
-from cryptography import x509
 from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa, utils
 
+from tests import client_key
 from tests.unit.relay_check import certificate_authority as ca
 
 if TYPE_CHECKING:
@@ -56,54 +52,13 @@ class _RefusedError(Exception):
         self.body = {"error": error, "error_description": description}
 
 
-@dataclasses.dataclass(frozen=True)
-class Key:
-    """A client's key, and the certificate of it that the endpoint knows."""
-
-    private: str
-    certificate: str
-
-    @property
-    def der(self) -> bytes:
-        certificate = x509.load_pem_x509_certificate(self.certificate.encode())
-        return certificate.public_bytes(serialization.Encoding.DER)
-
-
-def make_key(*, elliptic: bool = False) -> Key:
-    """Return an RSA or EC (P-256) key, with a certificate that it signed itself."""
-    private = (
-        ec.generate_private_key(ec.SECP256R1())
-        if elliptic
-        else rsa.generate_private_key(public_exponent=65537, key_size=2048)
-    )
-    name = ca.distinguished_name("mailer")
-    certificate = (
-        x509.CertificateBuilder(name, name, private.public_key(), x509.random_serial_number())
-        .not_valid_before(ca.now() - ca.DAY)
-        .not_valid_after(ca.now() + ca.DAY)
-        .sign(private, hashes.SHA256())
-    )
-    pem = private.private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.PKCS8,
-        serialization.NoEncryption(),
-    )
-    return Key(pem.decode(), certificate.public_bytes(serialization.Encoding.PEM).decode())
-
-
-@functools.cache
-def shared_key(*, elliptic: bool = False) -> Key:
-    """Return a key that is made once, because making one takes its time."""
-    return make_key(elliptic=elliptic)
-
-
 @dataclasses.dataclass
 class Client:
     """Who may have tokens, and for which mailbox."""
 
     id: str
     secret: str
-    key: Key
+    key: client_key.Key
     scope: str = SCOPE
     user: str = USER
 
@@ -119,6 +74,7 @@ class Endpoint:
     """The endpoint, which its attributes change while it serves.
 
     Attributes:
+        address: What it listens on from the next `start()` on.
         ca: PEM of the CA of its certificate.
         lifetime: How long a token lives, in seconds.
         client: Whom it knows.
@@ -127,11 +83,12 @@ class Endpoint:
         requests: The forms that came to `url`, in their order.
         answer: The status and the body that it answers in place of a token.
         headers: More headers of its answers.
+        ahead: How far its clock is ahead of this machine's, in seconds.
         issued: The tokens that it issued, in their order.
     """
 
     def __init__(self, lifetime: float, address: str, *, elliptic: bool) -> None:
-        self._address = address
+        self.address = address
         self._host = "localhost" if address == "127.0.0.1" else address
         root = ca.make(subject="Identity Provider's CA", authority=True)
         self.ca = root.pem
@@ -140,12 +97,15 @@ class Endpoint:
             certificate = ca.make(*names, issuer=root)
             self.context = certificate.context(pathlib.Path(folder))
         self.lifetime = lifetime
-        self.client = Client(CLIENT, secrets.token_urlsafe(30), shared_key(elliptic=elliptic))
+        self.client = Client(
+            CLIENT, secrets.token_urlsafe(30), client_key.shared(elliptic=elliptic)
+        )
         self.rotates = False
         self.refresh_tokens: set[str] = set()
         self.requests: list[dict[str, str]] = []
         self.answer: Answer | None = None
         self.headers: dict[str, str] = {}
+        self.ahead = 0.0
         self.issued: list[str] = []
         self._held: dict[str, _Issued] = {}
         self._used_refresh_tokens: set[str] = set()
@@ -214,7 +174,7 @@ class Endpoint:
 
     def start(self) -> None:
         """Serve, after `stop()` on the same port."""
-        self._server = _Server(self, (self._address, self.port))
+        self._server = _Server(self, (self.address, self.port))
         self.port = self._server.server_address[1]
         # Tests wait for stop(), which waits for the next look at whether to go on.
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
@@ -311,44 +271,25 @@ class Endpoint:
         try:
             signed, _, signature = assertion.rpartition(".")
             header, claims = (json.loads(_unbase64url(part)) for part in signed.split("."))
-            self._verify(header["alg"], signed.encode(), _unbase64url(signature))
+            self.client.key.verify(header["alg"], signed.encode(), _unbase64url(signature))
         except (ValueError, KeyError, InvalidSignature):
             raise _RefusedError(
                 "invalid_client", "the assertion's signature is bad", 401
             ) from None
         if thumbprints:
-            self._verify_thumbprints(header)
+            wrong = [n for n, v in self.client.key.thumbprints.items() if header.get(n) != v]
+            if wrong:
+                words = f"{', '.join(wrong)} names no known certificate"
+                raise _RefusedError("invalid_client", words, 401)
         expected = {"iss": self.client.id, "sub": subject, "aud": self.url}
         wrong = [name for name, value in expected.items() if claims.get(name) != value]
         if wrong:
             words = f"{', '.join(wrong)} of the assertion is wrong"
             raise _RefusedError("invalid_grant", words)
-        now = time.time()
+        now = time.time() + self.ahead
         if not now < claims["exp"] <= now + 3660 or claims.get("nbf", now) > now + 60:
             raise _RefusedError("invalid_grant", "the assertion is not within its time range")
         return claims
-
-    def _verify(self, algorithm: str, signed: bytes, signature: bytes) -> None:
-        certificate = x509.load_pem_x509_certificate(self.client.key.certificate.encode())
-        key = certificate.public_key()
-        if isinstance(key, rsa.RSAPublicKey) and algorithm == "RS256":
-            key.verify(signature, signed, padding.PKCS1v15(), hashes.SHA256())
-        elif isinstance(key, ec.EllipticCurvePublicKey) and algorithm == "ES256":
-            # RFC 7518 section 3.4.
-            r, s = (int.from_bytes(half, "big") for half in (signature[:32], signature[32:]))
-            key.verify(utils.encode_dss_signature(r, s), signed, ec.ECDSA(hashes.SHA256()))
-        else:
-            raise InvalidSignature
-
-    def _verify_thumbprints(self, header: dict[str, Any]) -> None:
-        der = self.client.key.der
-        expected = {
-            "x5t": hashlib.sha1(der, usedforsecurity=False).digest(),
-            "x5t#S256": hashlib.sha256(der).digest(),
-        }
-        for name, thumbprint in expected.items():
-            if _unbase64url(header.get(name, "")) != thumbprint:
-                raise _RefusedError("invalid_client", f"{name} names no known certificate", 401)
 
 
 def _unbase64url(text: str) -> bytes:
@@ -365,11 +306,13 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         assert isinstance(server, _Server)
         status, body = server.endpoint.answer_to(self.path, form)
         content = (body if isinstance(body, str) else json.dumps(body)).encode()
-        self.send_response(status)
-        is_json = not isinstance(body, str)
-        self.send_header("Content-Type", "application/json" if is_json else "text/html")
-        self.send_header("Content-Length", str(len(content)))
-        for name, value in server.endpoint.headers.items():
+        headers = {
+            "Content-Type": "text/html" if isinstance(body, str) else "application/json",
+            "Content-Length": str(len(content)),
+            "Date": self.date_time_string(time.time() + server.endpoint.ahead),
+        }
+        self.send_response_only(status)
+        for name, value in (headers | server.endpoint.headers).items():
             self.send_header(name, value)
         self.end_headers()
         self.wfile.write(content)
@@ -391,8 +334,6 @@ class _Server(socketserver.ThreadingTCPServer):
         request.settimeout(_Handler.timeout)
         with self.endpoint.context.wrap_socket(request, server_side=True) as wrapped:
             super().finish_request(wrapped, client_address)
-            with contextlib.suppress(OSError):
-                wrapped.unwrap()
 
     def shutdown_request(self, request: Any) -> None:
         with contextlib.suppress(OSError):

@@ -27,6 +27,7 @@ variable "config" {
       "check_relay",
       "domain",
       "host",
+      "oauth_secret",
       "password",
       "password_secret",
       "port",

@@ -104,6 +104,7 @@ class RequirerCharm(ops.CharmBase):
                 "user": event.user,
                 "password": event.password,
                 "password_id": event.password_id,
+                "oauth_id": event.oauth_id,
                 "auth_type": event.auth_type,
                 "transport_security": event.transport_security,
                 "domain": event.domain,

@@ -7,11 +7,13 @@ import contextlib
 import dataclasses
 import datetime as dt
 import ipaddress
+import json
+import re
 import secrets
 import socket
 import ssl
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -20,6 +22,7 @@ from cryptography.x509.oid import NameOID
 
 if TYPE_CHECKING:
     import pathlib
+    from collections.abc import Callable
 
     from typing_extensions import Self
 
@@ -157,10 +160,11 @@ class Relay:
             self._say(connection, self._greeting)
             while True:
                 stream = connection.makefile("rb")
-                line = stream.readline().decode().rstrip("\r\n")
+                received = stream.readline()
                 stream.close()
-                if not line:
+                if not received:
                     return "dropped"
+                line = received.decode().rstrip("\r\n")
                 connection = self._obey(connection, line)
                 if line.upper() == "QUIT":
                     return "quit"
@@ -174,6 +178,9 @@ class Relay:
     def _obey(self, connection: socket.socket, line: str) -> socket.socket:
         encrypted = isinstance(connection, ssl.SSLSocket)
         self.received.append(f"{'tls' if encrypted else 'clear'} {line}")
+        return self._answer(connection, line, encrypted=encrypted)
+
+    def _answer(self, connection: socket.socket, line: str, *, encrypted: bool) -> socket.socket:
         verb, _, argument = line.upper().partition(" ")
         if verb in self._answers:
             self._say(connection, self._answers[verb])
@@ -220,3 +227,84 @@ class Relay:
     def _say(self, connection: socket.socket, text: str) -> None:
         with contextlib.suppress(BrokenPipeError):
             connection.sendall(f"{text}\r\n".encode())
+
+
+class TokenRelay(Relay):
+    """Takes tokens by OAUTHBEARER and XOAUTH2, and says in JSON why it does not (RFC 7628).
+
+    Args:
+        is_good: Tells whether it takes a token.
+        offers: The extensions that EHLO lists.
+        asks: Whether it asks for the response though it came with the command.
+        refusal: What it says at the end, in the place of consent.
+        hangs_up: Whether it goes after that.
+        tls: The context for TLS from the first byte; in the clear without it.
+
+    Attributes:
+        attempts: The user and the token of each attempt.
+        commands: How each attempt began: the command, without its response.
+        answers: What the client said to each error challenge.
+    """
+
+    ERROR: ClassVar = {"status": "invalid_token", "schemes": "bearer", "scope": "mail.send"}
+
+    def __init__(
+        self,
+        is_good: Callable[[str], bool],
+        *offers: str,
+        asks: bool = False,
+        refusal: str = "535 5.7.8 the token is bad",
+        hangs_up: bool = False,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        super().__init__(*offers, offers_in_tls=offers, tls=tls, implicit=tls is not None)
+        self._is_good = is_good
+        self._asks = asks
+        self._refusal = refusal
+        self._hangs_up = hangs_up
+        self._expected = ""
+        self.attempts: list[tuple[str, str]] = []
+        self.commands: list[str] = []
+        self.answers: list[str] = []
+
+    def _answer(self, connection: socket.socket, line: str, *, encrypted: bool) -> socket.socket:
+        verb, *arguments = line.split(" ")
+        if self._expected == "answer":
+            self._expected = ""
+            self.answers.append(line)
+            self._say(connection, self._refusal)
+            if self._hangs_up:
+                connection.shutdown(socket.SHUT_RDWR)
+        elif self._expected == "response":
+            self._say(connection, self._judged(line))
+        elif verb == "AUTH":
+            self.commands.append(" ".join([verb, *arguments[:1]]))
+            is_whole = len(arguments) > 1 and not self._asks
+            self._expected = "response"
+            self._say(connection, self._judged(arguments[1]) if is_whole else "334 ")
+        else:
+            return super()._answer(connection, line, encrypted=encrypted)
+        return connection
+
+    def _judged(self, response: str) -> str:
+        user, token = parsed(self.commands[-1].rpartition(" ")[2], response, self.port)
+        self.attempts.append((user, token))
+        self._expected = "" if self._is_good(token) else "answer"
+        error = base64.b64encode(json.dumps(self.ERROR).encode()).decode()
+        return f"334 {error}" if self._expected else "235 welcome"
+
+
+def parsed(mechanism: str, response: str, port: int) -> tuple[str, str]:
+    """Return the user and the token of an initial response, every octet of which is checked."""
+    fields = base64.b64decode(response, validate=True).decode().split("\1")
+    if mechanism == "OAUTHBEARER":
+        name, host, to_port, bearer, *end = fields
+        assert (host, to_port) == ("host=127.0.0.1", f"port={port}")
+        user = re.fullmatch("n,a=([^,]*),", name)
+    else:
+        name, bearer, *end = fields
+        user = re.fullmatch("user=(.*)", name)
+    assert user
+    assert end == ["", ""]
+    assert bearer.startswith("auth=Bearer ")
+    return user[1].replace("=2C", ",").replace("=3D", "="), bearer.removeprefix("auth=Bearer ")

@@ -75,7 +75,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
         {"password_secret": USER_URI},
         "password_secret: does not exist; run 'juju secrets' and enter the ID of one that does",
     ),
-    ({"auth_type": "login"}, "auth_type: must be one of none, not_provided, plain"),
+    ({"auth_type": "login"}, "auth_type: must be one of none, not_provided, plain, oauth2"),
     ({"transport_security": "ssl"}, "transport_security: must be one of none, starttls, tls"),
     (
         {"smtp_sender": "ops@corp.local"},
@@ -191,6 +191,7 @@ def test_the_endpoints_are_those_of_the_field(metadata: dict[str, Any]) -> None:
         ("user", "string", None),
         ("password", "string", None),
         ("password_secret", "secret", None),
+        ("oauth_secret", "secret", None),
         ("auth_type", "string", "none"),
         ("transport_security", "string", "none"),
         ("domain", "string", None),
@@ -260,7 +261,7 @@ def test_several_problems_are_said_at_once_in_the_order_of_config_yaml(
     assert out.unit_status == testing.BlockedStatus(
         "host: not set; run 'juju config smtp-integrator host=NAME'; "
         "port: -1 is not between 1 and 65535; "
-        "auth_type: must be one of none, not_provided, plain; "
+        "auth_type: must be one of none, not_provided, plain, oauth2; "
         "transport_security: must be one of none, starttls, tls; "
         "smtp_sender: is malformed, which requirers refuse; "
         "enter an address such as ops@example.com"

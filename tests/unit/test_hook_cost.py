@@ -86,6 +86,28 @@ def test_a_hook_stays_within_its_budget(
     assert calls.total() <= report.budget(endpoint, change, relations), dict(calls)
 
 
+@pytest.mark.parametrize("relations", [0, 1, 10])
+@pytest.mark.parametrize("change", [NOTHING, RELAY])
+def test_oauth_costs_no_more_than_a_users_secret_with_the_password(
+    integrator: Preparation, change: str, relations: int
+) -> None:
+    _, calls = integrator.prepare(Case(change, relations, settings="OAuth"))
+    _, with_password = integrator.prepare(Case(change, relations, settings="user secret"))
+
+    assert calls == with_password
+
+
+def test_nothing_of_oauth_is_imported_without_it(folder: pathlib.Path) -> None:
+    source = charm_folder(ROOT, folder / "without-oauth-source")
+    shutil.rmtree(source / "src" / "smtp_oauth")
+    bare = Preparation(measure.place(source, folder / "without-oauth"))
+
+    for settings in measure.SETTINGS.keys() - {"OAuth"}:
+        bare.prepare(Case(RELAY, 1, settings=settings))
+    with pytest.raises(HookError, match="smtp_oauth"):
+        bare.prepare(Case(RELAY, 1, settings="OAuth"))
+
+
 @pytest.mark.parametrize("settings", measure.SETTINGS)
 def test_only_a_change_is_written(integrator: Preparation, settings: str) -> None:
     _, nothing = integrator.prepare(Case(NOTHING, 2, settings=settings))

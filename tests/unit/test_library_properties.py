@@ -106,10 +106,19 @@ OPTIONAL: dict[str, st.SearchStrategy[Any]] = {
     "recipients": st.lists(ADDRESSES, max_size=3),
     "tls_ca_chain": TEXTS,
 }
+GRANTS = st.fixed_dictionaries(
+    {
+        "token-url": st.just("https://example.com/token"),
+        "client-id": TEXTS,
+        "client-secret": TEXTS,
+    },
+    optional={"scope": TEXTS, "refresh-token": TEXTS, "private-key": TEXTS, "subject": TEXTS},
+)
 RELAYS = st.fixed_dictionaries(FIELDS, optional=OPTIONAL)
 WRITTEN = RELAYS.map(written)
 NOTHING = st.builds(dict[str, str])
-KEYS = st.sampled_from([*FIELDS, *OPTIONAL, "password", "password_id", "unknown"]) | TEXTS
+SECRETS = ["password", "password_id", "oauth_id"]
+KEYS = st.sampled_from([*FIELDS, *OPTIONAL, *SECRETS, "oauth", "unknown"]) | TEXTS
 VALUES = st.one_of(
     TEXTS,
     st.sampled_from(["none", "plain", "tls", "True", "false", "yes", "1.0", "1_0", " 25 ", "٢٥"]),
@@ -170,12 +179,19 @@ def test_no_databag_makes_the_library_raise(
 
 
 @hypothesis.settings(max_examples=EXAMPLES)
-@hypothesis.given(fields=RELAYS, password=TEXTS | st.none(), as_secret=st.booleans())
+@hypothesis.given(
+    fields=RELAYS, password=TEXTS | st.none(), as_secret=st.booleans(), grant=GRANTS | st.none()
+)
 def test_every_valid_relay_survives_from_provider_to_requirer(
-    fields: dict[str, Any], password: str | None, *, as_secret: bool
+    fields: dict[str, Any],
+    password: str | None,
+    grant: dict[str, str] | None,
+    *,
+    as_secret: bool,
 ) -> None:
     provider = harness(ProviderCharm, PROVIDER_METADATA)
     requirer = harness(RequirerCharm, METADATA)
+    password = None if grant else password
     sent = smtp.SmtpRelationData(**fields, password=password)
 
     def survives() -> None:
@@ -185,6 +201,11 @@ def test_every_valid_relay_survives_from_provider_to_requirer(
         if password and as_secret:
             sent.password_id = requirer.add_model_secret("mail", {"password": password})
             requirer.grant_secret(sent.password_id, "requirer")
+        if grant:
+            sent.oauth_id = requirer.add_model_secret("mail", grant)
+            requirer.grant_secret(sent.oauth_id, "requirer")
+            content = {key.replace("-", "_"): value for key, value in grant.items()}
+            sent.oauth = smtp.OAuthGrant(**content)
         published = sent.to_relation_data()
         assert provider.charm.smtp.publish(published)
         databag = dict(provider.get_relation_data(relation, "mail"))

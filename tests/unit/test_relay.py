@@ -15,6 +15,7 @@ import pytest
 from hypothesis import strategies as st
 
 import relay
+import user_secret
 from charms.smtp_integrator.v0 import smtp
 
 if TYPE_CHECKING:
@@ -45,11 +46,11 @@ CA_KEY = "tls_ca_chain: has a private key in it; enter the CA certificates alone
 CLEAR_LOGIN = "auth_type=plain with transport_security=none: the password travels in the clear"
 OPEN_RELAY = "the relay has neither TLS nor AUTH: anyone on the network can read and send mail"
 NO_VERIFICATION = "skip_ssl_verify has no effect with transport_security=none"
-NOT_FOUND = relay.Unreadable()
+NOT_FOUND = user_secret.Unreadable()
 # In the words of Juju 3.6 and 4.0.
 NOT_GRANTED = [
-    relay.Unreadable("ERROR permission denied\n"),
-    relay.Unreadable('ERROR "mail/0" is not allowed to read this secret\n'),
+    user_secret.Unreadable("ERROR permission denied\n"),
+    user_secret.Unreadable('ERROR "mail/0" is not allowed to read this secret\n'),
 ]
 
 
@@ -59,28 +60,28 @@ CREDENTIALS: dict[str, list[dict[str, Any]]] = json.loads(
 
 
 def read_config(
-    config: dict[str, Any], user_secret: dict[str, str] | relay.Unreadable | None = None
+    config: dict[str, Any], secret: dict[str, str] | user_secret.Unreadable = NOT_FOUND
 ) -> relay.Relay:
     return relay.read(
         config,
         application="mail",
         parse_recipients=smtp.parse_recipients,
-        user_secret=user_secret,
+        read_secret=lambda _: secret,
     )
 
 
 def read(
-    user_secret: dict[str, str] | relay.Unreadable | None = None, /, **options: Any
+    secret: dict[str, str] | user_secret.Unreadable = NOT_FOUND, /, **options: Any
 ) -> relay.Relay:
     config = {"host": "smtp.example.com", "port": 25, **options}
-    return read_config(config, user_secret)
+    return read_config(config, secret)
 
 
 def problems(
-    user_secret: dict[str, str] | relay.Unreadable | None = None, /, **options: Any
+    secret: dict[str, str] | user_secret.Unreadable = NOT_FOUND, /, **options: Any
 ) -> list[str]:
     with pytest.raises(relay.InvalidConfigError) as caught:
-        read(user_secret, **options)
+        read(secret, **options)
     assert str(caught.value) == "; ".join(caught.value.problems)
     return caught.value.problems
 
@@ -122,6 +123,7 @@ def test_only_the_host_is_required() -> None:
         port=25,
         user=None,
         password=None,
+        oauth=None,
         auth_type="none",
         transport_security="none",
         domain=None,
@@ -152,6 +154,7 @@ def test_each_option_is_read(authority: Authority) -> None:
         port=465,
         user="mailer",
         password=PASSWORD,
+        oauth=None,
         auth_type="plain",
         transport_security="tls",
         domain="example.com",
@@ -171,6 +174,7 @@ def test_each_option_of_config_yaml_makes_a_difference(
         "user": "mailer",
         "password": PASSWORD,
         "password_secret": SECRET_ID,
+        "oauth_secret": SECRET_ID,
         "auth_type": "not_provided",
         "transport_security": "tls",
         "domain": "example.com",
@@ -360,7 +364,10 @@ def test_each_transport_security_is_taken(transport_security: str) -> None:
 
 @pytest.mark.parametrize(
     ("option", "values"),
-    [("auth_type", "none, not_provided, plain"), ("transport_security", "none, starttls, tls")],
+    [
+        ("auth_type", "none, not_provided, plain, oauth2"),
+        ("transport_security", "none, starttls, tls"),
+    ],
 )
 @pytest.mark.parametrize("value", [PASSWORD, "None", "PLAIN", " tls", "no"])
 def test_an_unknown_value_is_answered_with_the_known_ones(
@@ -381,12 +388,12 @@ def test_plain_needs_a_user_and_a_password() -> None:
 @pytest.mark.parametrize(
     ("secret", "credentials"),
     [
-        (None, {"password": PASSWORD}),
+        (NOT_FOUND, {"password": PASSWORD}),
         ({"password": PASSWORD}, {"password_secret": SECRET_ID}),
     ],
 )
 def test_plain_works_with_a_password_from_either_option(
-    secret: dict[str, str] | None, credentials: dict[str, str]
+    secret: dict[str, str] | user_secret.Unreadable, credentials: dict[str, str]
 ) -> None:
     configured = read(secret, auth_type="plain", user="mailer", **credentials)
     assert (configured.user, configured.password) == ("mailer", PASSWORD)
@@ -408,7 +415,7 @@ def test_a_secret_that_no_option_names_is_not_used() -> None:
 @pytest.mark.parametrize("unreadable", NOT_GRANTED)
 @pytest.mark.parametrize("secret_id", [SECRET_ID, f"secret://0000-11/{SECRET_ID[7:]}"])
 def test_a_secret_that_is_not_granted_is_answered_with_the_command(
-    secret_id: str, unreadable: relay.Unreadable
+    secret_id: str, unreadable: user_secret.Unreadable
 ) -> None:
     [problem] = problems(unreadable, password_secret=secret_id)
     assert problem == (
@@ -426,7 +433,7 @@ def test_a_secret_that_is_not_granted_is_answered_with_the_command(
     ],
 )
 def test_an_unknown_refusal_is_told_in_jujus_words(words: str, shown: str) -> None:
-    assert problems(relay.Unreadable(words), password_secret=SECRET_ID) == [
+    assert problems(user_secret.Unreadable(words), password_secret=SECRET_ID) == [
         (
             f"password_secret: Juju refuses to read the secret: {shown}; if it is not granted, "
             "run 'juju grant-secret cvq3d1k0v5a8o1f2r4g0 mail' "
@@ -437,7 +444,7 @@ def test_an_unknown_refusal_is_told_in_jujus_words(words: str, shown: str) -> No
 
 def test_a_refusal_that_quotes_the_option_is_not_told() -> None:
     """What is no secret's ID may be a password."""
-    refusal = relay.Unreadable(f'ERROR secret URI "{PASSWORD}" not valid\n')
+    refusal = user_secret.Unreadable(f'ERROR secret URI "{PASSWORD}" not valid\n')
     [problem] = problems(refusal, password_secret=PASSWORD)
     assert PASSWORD not in problem
 
@@ -875,10 +882,10 @@ def test_the_password_in_every_option_at_once_stands_in_no_message(
         [option for option, meaning in options.items() if meaning["type"] in {"string", "secret"}],
         f"{PASSWORD}:",
     )
-    quoting = relay.Unreadable(f"ERROR secret URI {PASSWORD} not valid")
-    for user_secret in (NOT_FOUND, quoting, *NOT_GRANTED, {"key": PASSWORD}):
+    quoting = user_secret.Unreadable(f"ERROR secret URI {PASSWORD} not valid")
+    for secret in (NOT_FOUND, quoting, *NOT_GRANTED, {"key": PASSWORD}):
         with pytest.raises(relay.InvalidConfigError) as caught:
-            read_config({**wrong, "port": 0}, user_secret)
+            read_config({**wrong, "port": 0}, secret)
         assert PASSWORD not in "".join(traceback.format_exception(caught.value))
 
 

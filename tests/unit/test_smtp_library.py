@@ -288,6 +288,7 @@ def test_encoding_writes_every_key() -> None:
 @pytest.mark.parametrize("empty", [None, ""])
 def test_encoding_leaves_out_what_is_empty(empty: str | None) -> None:
     optional = ["domain", "user", "password", "password_id", "smtp_sender", "tls_ca_chain"]
+    optional.append("oauth_id")
     assert encode(**dict.fromkeys(optional, empty), recipients=[]) == LEAST_DATABAG
 
 
@@ -330,9 +331,21 @@ def test_encoding_publishes_one_password_of_two(caplog: pytest.LogCaptureFixture
     ]
 
 
+@pytest.mark.parametrize("key", ["password", "password_id"])
+def test_encoding_publishes_a_grant_in_the_place_of_a_password(
+    caplog: pytest.LogCaptureFixture, key: str
+) -> None:
+    databag = encode(**{key: "secret:x", "oauth_id": "secret:y"})
+    assert databag == {**LEAST_DATABAG, "oauth_id": "secret:y"}
+    assert caplog.messages == [
+        "a password and oauth_id are both given: only oauth_id is published"
+    ]
+
+
 def test_encoding_one_password_warns_of_nothing(caplog: pytest.LogCaptureFixture) -> None:
     encode(password=PASSWORD)
     encode(password_id="secret:x")
+    encode(oauth_id="secret:x")
     assert caplog.messages == []
 
 
@@ -356,12 +369,14 @@ def test_the_model_has_its_defaults() -> None:
         "smtp_sender": None,
         "recipients": [],
         "tls_ca_chain": None,
+        "oauth_id": None,
+        "oauth": None,
     }
 
 
 def test_the_model_has_its_types() -> None:
     relay = smtp.SmtpRelationData(**{**WHOLE_DATABAG, "unknown": "key"})  # pyright: ignore[reportArgumentType]
-    assert dict(relay) == {**WHOLE, "password_id": None}
+    assert dict(relay) == {**WHOLE, "password_id": None, "oauth_id": None, "oauth": None}
     assert type(relay.port) is int
     assert relay.skip_ssl_verify is True
     assert relay.auth_type is smtp.AuthType.PLAIN
@@ -434,7 +449,7 @@ def test_an_invalid_field_is_refused_with_the_rule(field: str, value: object, re
 
 def test_what_is_optional_may_be_none() -> None:
     optional = ["user", "password", "password_id", "domain", "skip_ssl_verify", "smtp_sender"]
-    relay = data(**dict.fromkeys([*optional, "tls_ca_chain"]))
+    relay = data(**dict.fromkeys([*optional, "tls_ca_chain", "oauth_id", "oauth"]))
     assert relay.to_relation_data() == LEAST_DATABAG
 
 
@@ -590,6 +605,7 @@ def test_a_rejected_value_is_not_shown(field: str) -> None:
             {**LEAST, "auth_type": "not_provided", "transport_security": "tls"},
         ),
         ({**LEAST_DATABAG, "password_id": "secret:x"}, {**LEAST, "password_id": "secret:x"}),
+        ({**LEAST_DATABAG, "oauth_id": "secret:x"}, {**LEAST, "oauth_id": "secret:x"}),
         (
             {**LEAST_DATABAG, "password_id": "secret://0-1/x"},
             {**LEAST, "password_id": "secret://0-1/x"},

@@ -117,6 +117,7 @@ def test_valid_data_is_announced_on_every_unit(
             "user": "mailer",
             "password": PASSWORD,
             "password_id": None,
+            "oauth_id": None,
             "auth_type": smtp.AuthType.PLAIN,
             "transport_security": smtp.TransportSecurity.STARTTLS,
             "domain": "example.com",
@@ -152,6 +153,7 @@ def test_what_is_absent_is_none(requirer: Requirer) -> None:
     )
     [event] = received(requirer)
     absent = ["user", "password", "password_id", "domain", "smtp_sender", "tls_ca_chain"]
+    absent.append("oauth_id")
     assert [event[name] for name in absent] == [None] * len(absent)
     assert event["recipients"] == []
     assert event["skip_ssl_verify"] is False
@@ -666,6 +668,8 @@ def test_data_is_read_with_its_types(requirer: Requirer) -> None:
         "smtp_sender": "noreply@example.com",
         "recipients": ["a@example.com", "b@example.com"],
         "tls_ca_chain": "-----BEGIN CERTIFICATE-----\n",
+        "oauth_id": None,
+        "oauth": None,
     }
 
 

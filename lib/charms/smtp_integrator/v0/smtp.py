@@ -53,8 +53,13 @@ nothing. Readers ignore keys they do not know.
 | `domain`, `user`, `smtp_sender` | if set | string |
 | `password` | endpoint `smtp-legacy`, if set | the password in the clear |
 | `password_id` | endpoint `smtp`, if set | URI of a secret whose content has the key `password` |
+| `oauth_id` | endpoint `smtp`, if the relay takes tokens | URI of a secret with an OAuth grant |
 | `recipients` | if not empty | JSON list of addresses |
 | `tls_ca_chain` | if set | PEM of the CA certificates that verify the relay |
+
+A relay that takes tokens of OAuth 2.0 in the place of a password has `oauth_id`, `auth_type`
+`none` and no password, so that who knows nothing of it attempts no AUTH. The secret's keys are the
+fields of `OAuthGrant`, with hyphens.
 
 `SmtpRequires.get_relation_data` raises `SecretError` where the secret cannot be read and
 pydantic's `ValidationError` on invalid data. `SmtpRequires.read` and the event handlers of this
@@ -72,6 +77,7 @@ import io
 import json
 import logging
 import os
+import threading
 import time
 from typing import (
     TYPE_CHECKING,
@@ -108,6 +114,7 @@ __all__ = [
     "DEFAULT_RELATION_NAME",
     "LEGACY_RELATION_NAME",
     "AuthType",
+    "OAuthGrant",
     "SecretError",
     "SmtpDataAvailableEvent",
     "SmtpDataRemovedEvent",
@@ -118,6 +125,7 @@ __all__ = [
     "SmtpRequires",
     "SmtpRequiresEvents",
     "SmtpState",
+    "TokenError",
     "TransportSecurity",
     "choose",
     "encode_relation_data",
@@ -141,7 +149,14 @@ class SmtpError(Exception):
 
 
 class SecretError(SmtpError):
-    """The secret behind `password_id` is absent, not granted, or has no key `password`."""
+    """A secret that the databag names is absent, not granted, or lacks a key."""
+
+
+class TokenError(SmtpError, OSError):
+    """No access token was to be had; says why, in the words of the token endpoint if it spoke.
+
+    It is an `OSError` too, so that who waits out a relay that cannot be reached waits this out.
+    """
 
 
 class TransportSecurity(str, enum.Enum):
@@ -172,7 +187,39 @@ class AuthType(str, enum.Enum):
     PLAIN = "plain"
 
 
+@dataclasses.dataclass(frozen=True)
+class OAuthGrant:
+    """What an access token is fetched with: the content of the secret behind `oauth_id`.
+
+    Each field is a key of the secret, there with hyphens; what is empty was not given. Which grant
+    it is, is decided by the first that is there of `refresh_token` (RFC 6749 section 6),
+    `private_key` with `subject` (a JWT bearer grant, RFC 7523 section 2.1), `private_key` (client
+    credentials that the key signs, RFC 7523 section 2.2) and `client_secret` (client credentials,
+    RFC 6749 section 4.4). No secret is in its `repr`.
+
+    Attributes:
+        token_url: https URL of the token endpoint.
+        client_id: ID of the application at the identity provider; a service account's address.
+        scope: What the token is for, as the provider says.
+        client_secret: The application's secret.
+        private_key: PEM of the key that signs in the place of a secret.
+        refresh_token: What a person's consent brought.
+        certificate: PEM of the certificate whose thumbprint names the private key.
+        subject: The mailbox that a service account acts for.
+    """
+
+    token_url: str
+    client_id: str
+    scope: str = ""
+    client_secret: str = dataclasses.field(default="", repr=False)
+    private_key: str = dataclasses.field(default="", repr=False)
+    refresh_token: str = dataclasses.field(default="", repr=False)
+    certificate: str = dataclasses.field(default="", repr=False)
+    subject: str = ""
+
+
 _EnumT = TypeVar("_EnumT", bound=enum.Enum)
+_ResultT = TypeVar("_ResultT")
 
 
 def _member(kind: Type[_EnumT], value: object) -> _EnumT:
@@ -240,6 +287,7 @@ def encode_relation_data(  # noqa: PLR0913 - the wire format has this many keys
     auth_type: str,
     transport_security: str,
     domain: Optional[str] = None,
+    oauth_id: Optional[str] = None,
     password: Optional[str] = None,
     password_id: Optional[str] = None,
     recipients: Iterable[str] = (),
@@ -258,6 +306,8 @@ def encode_relation_data(  # noqa: PLR0913 - the wire format has this many keys
         auth_type: A member or value of `AuthType`.
         transport_security: A member or value of `TransportSecurity`.
         domain: Domain of the envelope sender.
+        oauth_id: URI of the secret whose content is an `OAuthGrant`; password and `password_id`
+            are left out, with a warning, where it is given too. `auth_type` is to be `none` then.
         password: The password in the clear; left out, with a warning, where `password_id` is
             given too.
         password_id: URI of the secret whose content has the key `password`.
@@ -274,6 +324,9 @@ def encode_relation_data(  # noqa: PLR0913 - the wire format has this many keys
         ValueError: If `auth_type` or `transport_security` is not a value of its enumeration, or
             a string of `recipients` cannot be read.
     """
+    if oauth_id and (password or password_id):
+        logger.warning("a password and oauth_id are both given: only oauth_id is published")
+        password = password_id = None
     if password and password_id:
         logger.warning("password and password_id are both given: only password_id is published")
         password = None
@@ -289,6 +342,7 @@ def encode_relation_data(  # noqa: PLR0913 - the wire format has this many keys
         "user": user,
         "password": password,
         "password_id": password_id,
+        "oauth_id": oauth_id,
         "smtp_sender": smtp_sender and _ascii_address(smtp_sender),
         "recipients": json.dumps(addresses) if addresses else None,
         "tls_ca_chain": tls_ca_chain,
@@ -336,6 +390,8 @@ class SmtpRelationData(_ModelBase):
         smtp_sender: Address that notifications come from, as pydantic's `EmailStr` accepts it.
         recipients: Addresses for notifications; given in any shape `parse_recipients` reads.
         tls_ca_chain: PEM of the CA certificates that verify the relay.
+        oauth_id: URI of the secret whose content is `oauth`.
+        oauth: What to fetch a token with, where the relay takes no password; otherwise None.
     """
 
     host: str
@@ -350,6 +406,8 @@ class SmtpRelationData(_ModelBase):
     smtp_sender: Optional[str] = None
     recipients: List[str] = []  # noqa: RUF012 - pydantic copies it for each instance
     tls_ca_chain: Optional[str] = None
+    oauth_id: Optional[str] = None
+    oauth: Optional[OAuthGrant] = None
 
     @property
     def implicit_tls(self) -> bool:
@@ -380,11 +438,36 @@ class SmtpRelationData(_ModelBase):
         """User and password for AUTH (RFC 4954), or None where no AUTH is to be attempted.
 
         They are None unless `auth_type` is `plain` and both are there. Providers publish
-        credentials with `auth_type` `none` too; those are not for use.
+        credentials with `auth_type` `none` too; those are not for use. A relay that takes tokens
+        has none: see `access_token`.
         """
         if self.auth_type != AuthType.PLAIN or not self.user or not self.password:
             return None
         return self.user, self.password
+
+    def access_token(self, timeout: float = 10.0) -> str:
+        """Return an access token for `user`, in the place of a password (RFC 6749 section 1.4).
+
+        One that was fetched is kept in this process until it is about to expire, or `connect`
+        finds it refused. The token endpoint is verified by the system's CAs and those of
+        `tls_ca_chain`, also where `skip_ssl_verify` is set, and redirects are not followed. The
+        proxy is that of the environment (`https_proxy`, `no_proxy`), or otherwise that of the
+        model (`juju-https-proxy`, `juju-no-proxy`).
+
+        A refresh token that the endpoint replaces is kept in this process too, and nowhere else:
+        where an endpoint does that, leave the relay to smtp-forwarder.
+
+        Args:
+            timeout: Seconds until the token is there, in all and at the most.
+
+        Raises:
+            TokenError: If there is no token: the provider published no grant, the endpoint cannot
+                be reached in time or refuses, or a private key cannot sign, for which the package
+                cryptography is needed.
+        """
+        if self.oauth is None:
+            raise TokenError("the provider published nothing to fetch a token with")
+        return _kept(self.oauth).token(self.tls_ca_chain or "", timeout)
 
     def from_address(
         self, override: Optional[str] = None, local_part: str = "no-reply"
@@ -445,8 +528,10 @@ class SmtpRelationData(_ModelBase):
         """Return the relay as environment variables for a workload.
 
         What is absent is left out, and so are user and password where no AUTH is to be attempted.
+        Where the relay takes tokens, there is the user, `AUTH_TYPE` is `none`, and `OAUTH_…` is
+        what an application needs that fetches tokens itself, with the secrets.
         Host, domain and addresses are in ASCII where they have such a form. The dictionary holds
-        the password: keep it out of logs.
+        the secrets: keep it out of logs.
 
         Linux starts no process with a variable of more than 128 KiB, its name included (execve(2),
         MAX_ARG_STRLEN), or with a NUL in it. Such a one is left out, with a warning that names it.
@@ -457,14 +542,17 @@ class SmtpRelationData(_ModelBase):
             prefix: What each variable's name starts with.
             names: Other names, without the prefix, for any of `HOST`, `PORT`, `USER`, `PASSWORD`,
                 `AUTH_TYPE`, `TRANSPORT_SECURITY`, `IMPLICIT_TLS`, `STARTTLS`, `VERIFY_TLS`,
-                `DOMAIN`, `SENDER`, `RECIPIENTS` (separated by commas) and `TLS_CA_CHAIN`.
+                `DOMAIN`, `SENDER`, `RECIPIENTS` (separated by commas), `TLS_CA_CHAIN`,
+                `OAUTH_TOKEN_URL`, `OAUTH_CLIENT_ID`, `OAUTH_SCOPE`, `OAUTH_CLIENT_SECRET`,
+                `OAUTH_PRIVATE_KEY`, `OAUTH_REFRESH_TOKEN`, `OAUTH_CERTIFICATE` and
+                `OAUTH_SUBJECT`.
             true: How the application spells a boolean that is true.
             false: How the application spells a boolean that is false.
 
         Raises:
             ValueError: If `names` has a key that is none of these.
         """
-        user, password = self.credentials or (None, None)
+        user, password = self.credentials or (self.user if self.oauth else None, None)
         values = {
             "HOST": _ascii_host(self.host),
             "PORT": self.port,
@@ -479,6 +567,10 @@ class SmtpRelationData(_ModelBase):
             "SENDER": self.smtp_sender and _ascii_address(self.smtp_sender),
             "RECIPIENTS": ",".join(map(_ascii_address, self.recipients)),
             "TLS_CA_CHAIN": self.tls_ca_chain,
+            **{
+                f"OAUTH_{field.name.upper()}": getattr(self.oauth, field.name, None)
+                for field in dataclasses.fields(OAuthGrant)
+            },
         }
         others = dict(names or {})
         if not others.keys() <= values.keys():
@@ -507,10 +599,7 @@ class SmtpRelationData(_ModelBase):
         import ssl  # noqa: PLC0415 - paid only where it is needed
 
         if self.verify_tls and self.tls_ca_chain:
-            # OpenSSL takes ASCII alone, and a PEM may have comments in any language, and a BOM.
-            chain = self.tls_ca_chain.replace("\ufeff", "\n")
-            cadata = chain.encode("ascii", "replace").decode()
-            context = ssl.create_default_context(cadata=cadata)
+            context = ssl.create_default_context(cadata=_cadata(self.tls_ca_chain))
             context.verify_flags &= ~ssl.VERIFY_X509_STRICT
             return context
         context = ssl.create_default_context()
@@ -534,14 +623,18 @@ class SmtpRelationData(_ModelBase):
         where the provider says so by `transport_security` `none` with `auth_type` `plain`, and
         then a warning is logged.
 
+        Where the relay takes tokens, and there is a user, it is the first that is offered of
+        OAUTHBEARER (RFC 7628) and XOAUTH2. A token that was kept from before and is refused for
+        good is thrown away, and AUTH attempted once more with a new one.
+
         An international host goes to the name server and into TLS in ASCII, by IDNA 2008 with the
         mapping of UTS 46, non-transitional, as browsers do.
 
         Args:
             timeout: Seconds until the client is ready, in all and at the most: for resolving the
                 host, trying each of its addresses (each has its share of what is left), banner,
-                EHLO, TLS and AUTH. Then, for each command that is sent and for each whole answer
-                of the relay, QUIT among them.
+                EHLO, TLS, a token and AUTH. Then, for each command that is sent and for each whole
+                answer of the relay, QUIT among them.
             local_hostname: How EHLO names this machine (RFC 5321 section 4.1.1.1). Without it,
                 that is what `socket.gethostname` returns where it is a full name: ASCII, with a
                 dot, and not of `localhost` or `localdomain`. Otherwise it is the connection's own
@@ -553,12 +646,13 @@ class SmtpRelationData(_ModelBase):
         Raises:
             OSError: If the relay cannot be reached in time, `host` can be no host's name, or TLS
                 fails.
+            TokenError: If there is no access token.
             ValueError: If `local_hostname` has blanks or characters beyond ASCII.
             smtplib.SMTPNotSupportedError: If the relay does not offer STARTTLS or a mechanism.
             smtplib.SMTPResponseException: If the relay refuses the session; `smtp_code` and
                 `smtp_error` are its answer, also where it hung up after it. In its banner, it is
-                an SMTPConnectError; to EHLO, an SMTPHeloError; to user and password, an
-                SMTPAuthenticationError.
+                an SMTPConnectError; to EHLO, an SMTPHeloError; to user and password or token, an
+                SMTPAuthenticationError, which has the words of a challenge's JSON too.
             smtplib.SMTPException: If the relay hangs up without a word, or is silent.
         """
         import smtplib  # noqa: PLC0415 - paid only where it is needed
@@ -596,7 +690,9 @@ class SmtpRelationData(_ModelBase):
             client.starttls(context=self.ssl_context())
             client.ehlo_or_helo_if_needed()
         credentials = self.credentials
-        if credentials:
+        if self.oauth and self.user:
+            self._log_in_by_token(client, self.oauth, self.user)
+        elif credentials:
             if self.transport_security == TransportSecurity.NONE:
                 logger.warning(
                     "auth_type=plain with transport_security=none: "
@@ -604,10 +700,37 @@ class SmtpRelationData(_ModelBase):
                 )
             _authenticate(client, *credentials)
 
+    def _log_in_by_token(self, client: _Client, grant: OAuthGrant, user: str) -> None:
+        import smtplib  # noqa: PLC0415 - paid only where it is needed
+
+        if self.transport_security == TransportSecurity.NONE:
+            logger.warning(
+                "oauth_id with transport_security=none: the access token travels in the clear"
+            )
+        mechanism = _mechanism(client, _TOKEN_MECHANISMS, "with a token of OAuth")
+        place = (_ascii_host(self.host), self.port)
+        was_kept = _kept(grant).is_fresh()
+        token = self.access_token(client.seconds_left())
+        try:
+            _authenticate_by_token(client, mechanism, user, token, place)
+        except smtplib.SMTPAuthenticationError as e:
+            # Another code is a relay's that may know better later (RFC 4954 section 6).
+            if not 500 <= e.smtp_code <= 599:  # noqa: PLR2004 - as above
+                raise
+            _kept(grant).drop(token)
+            if not was_kept:
+                raise
+            token = self.access_token(client.seconds_left())
+            try:
+                _authenticate_by_token(client, mechanism, user, token, place)
+            except smtplib.SMTPServerDisconnected:
+                # It hung up on the first one.
+                raise e from None
+
     def to_relation_data(self) -> Dict[str, str]:
         """Return the databag of this relay, as `encode_relation_data` writes it."""
         # A requirer's subclass may have more fields, which are none of the wire format's.
-        known: Mapping[str, str] = _MODEL_BODY["__annotations__"]
+        known = _MODEL_BODY["__annotations__"].keys() - {"oauth"}
         return encode_relation_data(**{k: v for k, v in self if k in known})
 
     def __repr_args__(self) -> Iterator[Tuple[str, Any]]:
@@ -849,6 +972,11 @@ def _address_in(text: str) -> Optional[str]:
         return None
 
 
+def _cadata(chain: str) -> str:
+    """Spell a chain in ASCII for OpenSSL: a PEM may have comments in any language, and a BOM."""
+    return chain.replace("\ufeff", "\n").encode("ascii", "replace").decode()
+
+
 def _spell(value: object, true: str, false: str) -> str:
     if isinstance(value, bool):
         return true if value else false
@@ -953,6 +1081,10 @@ class _Client(_SMTP):
         if self.sock is None:
             raise smtplib.SMTPServerDisconnected("please run connect() first")
         return self.sock
+
+    def seconds_left(self) -> float:
+        """Return how much of the time is left, or raise TimeoutError."""
+        return self._deadline.left()
 
     def limit_each_answer(self) -> None:
         """Give each command and each answer the whole of the time from now on."""
@@ -1081,31 +1213,44 @@ def _connected(host: str, port: int, deadline: _Deadline) -> socket.socket:
 
 
 def _resolve(host: str, port: int, deadline: _Deadline) -> List[Tuple[Any, Any, int, str, Any]]:
-    """Look a host's addresses up, in a thread: `socket.getaddrinfo` has no limit of its own."""
+    """Look a host's addresses up: `socket.getaddrinfo` has no limit of its own."""
+    import socket  # noqa: PLC0415 - paid only where it is needed
+
+    def look_up() -> List[Tuple[Any, Any, int, str, Any]]:
+        return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+
+    with contextlib.suppress(ValueError):
+        return _in_time(look_up, deadline, "the host was not resolved in time")
+    # Raised out here, for a codec's words quote the name, and that may be a password.
+    raise OSError(_NO_HOST)
+
+
+def _in_time(work: Callable[[], _ResultT], deadline: _Deadline, late: str) -> _ResultT:
+    """Do in a thread what has no limit of its own.
+
+    Raises:
+        Exception: What the work raises.
+        TimeoutError: With the words of `late`, where it is not done by the deadline.
+    """
     import queue  # noqa: PLC0415 - paid only where it is needed
-    import socket  # noqa: PLC0415 - as above
-    import threading  # noqa: PLC0415 - as above
 
-    found: queue.Queue[Any] = queue.Queue()
+    done: queue.Queue[Tuple[Any, Any]] = queue.Queue()
 
-    def look_up() -> None:
+    def do() -> None:
         try:
-            found.put(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
-        except (OSError, ValueError) as e:
-            found.put(e)
+            done.put((None, work()))
+        except Exception as e:  # noqa: BLE001 - raised where the work is waited for
+            done.put((e, None))
 
     # A daemon is not waited for, neither here nor when Python ends.
-    threading.Thread(target=look_up, daemon=True).start()
+    threading.Thread(target=do, daemon=True).start()
     try:
-        answer = found.get(timeout=deadline.left())
+        error, result = done.get(timeout=deadline.left())
     except queue.Empty:
-        answer = TimeoutError("the host was not resolved in time")
-    if isinstance(answer, OSError):
-        raise answer
-    if isinstance(answer, ValueError):
-        # Its words quote the name, and that may be a password.
-        raise OSError(_NO_HOST)
-    return answer
+        raise TimeoutError(late) from None
+    if error:
+        raise error
+    return result
 
 
 def _own_name(sock: socket.socket) -> str:
@@ -1143,30 +1288,43 @@ def _authenticate(client: smtplib.SMTP, user: str, password: str) -> None:
     """Attempt AUTH once: `smtplib.SMTP.login` tries each mechanism, and no password but ASCII."""
     import smtplib  # noqa: PLC0415 - paid only where it is needed
 
-    mechanism = _mechanism(client)
+    mechanism = _password_mechanism(client)
     plain = _base64(f"\0{user}\0{password}")
     if mechanism == "PLAIN":
-        code, reply = _auth_plain(client, plain)
+        code, reply = _auth_at_once(client, mechanism, plain)
     elif mechanism == "LOGIN":
         code, reply = _dialogue(client, mechanism, lambda _: user, lambda _: password)
     else:
         code, reply = _dialogue(client, mechanism, functools.partial(_cram, user, password))
     if code != 235:  # noqa: PLR2004 - RFC 4954 section 6: authentication succeeded
-        # Some relays repeat in their refusal what they were sent.
-        for secret in (plain, _base64(password), password):
-            reply = reply.replace(_encoded(secret), b"********")
-        raise smtplib.SMTPAuthenticationError(code, reply)
+        secrets = (plain, _base64(password), password)
+        raise smtplib.SMTPAuthenticationError(code, _hiding(reply, secrets))
 
 
-def _mechanism(client: smtplib.SMTP) -> str:
+def _hiding(reply: bytes, secrets: Iterable[str]) -> bytes:
+    """Hide secrets in a refusal: some relays repeat what they were sent."""
+    for secret in secrets:
+        reply = reply.replace(_encoded(secret), b"********")
+    return reply
+
+
+def _mechanism(client: smtplib.SMTP, known: Iterable[str], what: str) -> str:
+    """Return the first mechanism of those known that the relay offers (RFC 4954 section 3)."""
+    import smtplib  # noqa: PLC0415 - paid only where it is needed
+
+    offered = client.esmtp_features.get("auth", "").upper().split()
+    for mechanism in known:
+        if mechanism in offered:
+            return mechanism
+    raise smtplib.SMTPNotSupportedError(f"the relay offers no AUTH {what}")
+
+
+def _password_mechanism(client: smtplib.SMTP) -> str:
     """Choose a mechanism as `connect` says."""
     import smtplib  # noqa: PLC0415 - paid only where it is needed
     import ssl  # noqa: PLC0415 - as above
 
-    offered = client.esmtp_features.get("auth", "").upper().split()
-    chosen = next((each for each in ("PLAIN", "LOGIN", "CRAM-MD5") if each in offered), None)
-    if chosen is None:
-        raise smtplib.SMTPNotSupportedError("the relay offers no AUTH with user and password")
+    chosen = _mechanism(client, ("PLAIN", "LOGIN", "CRAM-MD5"), "with user and password")
     if chosen != "CRAM-MD5" or _has_md5():
         return chosen
     if isinstance(client.sock, ssl.SSLSocket):
@@ -1177,12 +1335,13 @@ def _mechanism(client: smtplib.SMTP) -> str:
     )
 
 
-def _auth_plain(client: smtplib.SMTP, plain: str) -> Tuple[int, bytes]:
-    """Send the credentials with the command, where it is short enough (RFC 4954 section 4)."""
-    is_short = len(f"AUTH PLAIN {plain}\r\n") <= _LONGEST_COMMAND
-    code, reply = client.docmd("AUTH", f"PLAIN {plain}" if is_short else "PLAIN")
-    if code == 334:  # noqa: PLR2004 - RFC 4954 section 4: the challenge, and here it is empty
-        return client.docmd(plain)
+def _auth_at_once(client: smtplib.SMTP, mechanism: str, response: str) -> Tuple[int, bytes]:
+    """Send the response with the command, where it is short enough (RFC 4954 section 4)."""
+    is_short = len(f"AUTH {mechanism} {response}\r\n") <= _LONGEST_COMMAND
+    code, reply = client.docmd("AUTH", f"{mechanism} {response}" if is_short else mechanism)
+    # A challenge asks for the response, unless it says what is wrong with the one that was sent.
+    if code == 334 and not (is_short and _words_of_challenge(reply)):  # noqa: PLR2004 - as above
+        return client.docmd(response)
     return code, reply
 
 
@@ -1220,6 +1379,330 @@ def _cram(user: str, password: str, challenge: str) -> str:
         raise smtplib.SMTPException("the relay's challenge for CRAM-MD5 is not base64") from None
     digest = hmac.new(_encoded(password), asked, "md5")
     return f"{user} {digest.hexdigest()}"
+
+
+# In the order in which one is chosen of those that a relay offers.
+_TOKEN_MECHANISMS = ("OAUTHBEARER", "XOAUTH2")
+
+
+def _authenticate_by_token(
+    client: smtplib.SMTP, mechanism: str, user: str, token: str, place: Tuple[str, int]
+) -> None:
+    """Attempt AUTH once, by OAUTHBEARER or XOAUTH2.
+
+    The latter is Google's and Microsoft's:
+    https://developers.google.com/workspace/gmail/imap/xoauth2-protocol
+    """
+    import smtplib  # noqa: PLC0415 - paid only where it is needed
+
+    if mechanism == "OAUTHBEARER":
+        # RFC 7628 section 3.1; RFC 5801 section 4 says how a user is spelled.
+        name = user.replace("=", "=3D").replace(",", "=2C")
+        who = "n,a={},\1host={}\1port={}".format(name, *place)
+    else:
+        who = f"user={user}"
+    response = _base64(f"{who}\1auth=Bearer {token}\1\1")
+    code, reply = _auth_at_once(client, mechanism, response)
+    words = ""
+    if code == 334:  # noqa: PLR2004 - RFC 7628 section 3.2.2: what is wrong
+        words = _words_of_challenge(reply)
+        # The refusal follows the answer: an octet of 1 (RFC 7628 section 3.2.3), or nothing.
+        code, reply = client.docmd(_base64("\1") if mechanism == "OAUTHBEARER" else "")
+    if code != 235:  # noqa: PLR2004 - RFC 4954 section 6: authentication succeeded
+        said = reply + _encoded(f" ({words})") if words else reply
+        secrets = (response, _base64(token), token)
+        raise smtplib.SMTPAuthenticationError(code, _hiding(said, secrets))
+
+
+def _words_of_challenge(challenge: bytes) -> str:
+    """Return what the JSON of RFC 7628 section 3.2.2 says; what is none has no words."""
+    import base64  # noqa: PLC0415 - paid only where it is needed
+
+    try:
+        content = _json_object(base64.b64decode(challenge, validate=True))
+    except ValueError:
+        return ""
+    said = {name: content.get(name) for name in ("status", "scope", "schemes")}
+    return ", ".join(
+        f"{name}={_one_line(str(value))}"
+        for name, value in said.items()
+        if isinstance(value, (str, int))
+    )
+
+
+def _json_object(text: bytes) -> Mapping[str, Any]:
+    """Return the object that a text of JSON is; what is none is empty."""
+    content: Any = None
+    with contextlib.suppress(ValueError, RecursionError):
+        content = json.loads(text.decode())
+    return cast("Mapping[str, Any]", content) if isinstance(content, dict) else {}
+
+
+def _one_line(text: str) -> str:
+    """Spell another's words so that they fit into a sentence."""
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())[:_LONGEST_WORDS]
+
+
+_LONGEST_WORDS = 500
+
+
+class _Kept:
+    """The token of one grant, for as long as it lives."""
+
+    def __init__(self, grant: OAuthGrant) -> None:
+        self._grant = grant
+        self._token = ""
+        self._end = 0.0
+        # A refresh token may serve once: two that use it at a time would void each other's.
+        self._lock = threading.Lock()
+
+    def is_fresh(self) -> bool:
+        return time.monotonic() < self._end
+
+    def drop(self, token: str) -> None:
+        """Throw a token away, if it is still the one that is kept."""
+        if token == self._token:
+            self._end = 0.0
+
+    def token(self, ca: str, timeout: float) -> str:
+        """Return the token, fetched if it is due; it raises as `access_token` does."""
+        deadline = _Deadline(timeout)
+        if not self._lock.acquire(timeout=timeout):
+            raise TokenError(f"no access token within {timeout:g} s: another is being fetched")
+        try:
+            if not self.is_fresh():
+                self._fetch(ca, deadline)
+            return self._token
+        finally:
+            self._lock.release()
+
+    def _fetch(self, ca: str, deadline: _Deadline) -> None:
+        asked = time.monotonic()
+        answer = _fetch_token(self._grant, ca, deadline)
+        self._token = answer["access_token"]
+        lifetime = _USUAL_LIFETIME
+        with contextlib.suppress(TypeError, ValueError):
+            # Some spell it as a string.
+            lifetime = float(answer.get("expires_in", ""))
+        # What is sent must live until the relay has looked at it.
+        self._end = asked + lifetime - min(_SPARE_LIFETIME, lifetime / 2)
+        refresh_token = answer.get("refresh_token")
+        if self._grant.refresh_token and refresh_token and isinstance(refresh_token, str):
+            # The endpoint may have voided the former one (RFC 6749 section 6).
+            self._grant = dataclasses.replace(self._grant, refresh_token=refresh_token)
+
+
+# Seconds: where an endpoint does not say how long a token lives, and how long before its end it is
+# not used any longer.
+_USUAL_LIFETIME = 300.0
+_SPARE_LIFETIME = 60.0
+
+_KEPT: Dict[OAuthGrant, _Kept] = {}
+
+
+def _kept(grant: OAuthGrant) -> _Kept:
+    return _KEPT.setdefault(grant, _Kept(grant))
+
+
+def _fetch_token(grant: OAuthGrant, ca: str, deadline: _Deadline) -> Mapping[str, Any]:
+    """Return what the token endpoint answered, with a token in it (RFC 6749 section 5.1)."""
+    if not _is_https(grant.token_url):
+        raise TokenError("token_url is no https URL")
+    form = _token_form(grant, time.time())
+    status, text, reason = 0, b"", ""
+    try:
+        status, text = _in_time(
+            lambda: _post(grant.token_url, form, ca, deadline),
+            deadline,
+            "it did not answer in time",
+        )
+    except Exception as e:  # noqa: BLE001 - http.client has errors of many kinds
+        reason = _one_line(str(getattr(e, "reason", e))) or type(e).__name__
+    # Raised out here: what the errors came from holds the form, and that has the secret.
+    if reason:
+        raise TokenError(f"the token endpoint cannot be reached: {_without_secrets(reason, form)}")
+    answer = _json_object(text)
+    token = answer.get("access_token")
+    if status == 200 and isinstance(token, str) and _is_token(token):  # noqa: PLR2004 - RFC 6749
+        return answer
+    raise TokenError(_refusal(status, answer, form))
+
+
+def _refusal(status: int, answer: Mapping[str, Any], form: Mapping[str, str]) -> str:
+    """Say in the endpoint's words (RFC 6749 section 5.2) why there is no token."""
+    said = [answer.get(name) for name in ("error", "error_description")]
+    words = ": ".join(each for each in said if isinstance(each, str) and each)
+    words = _one_line(_without_secrets(words, form)) or "without a reason"
+    return f"the token endpoint gave no token (HTTP status {status}): {words}"
+
+
+def _without_secrets(words: str, form: Mapping[str, str]) -> str:
+    """Hide what was sent: an endpoint may repeat it."""
+    for name in _SECRET_FIELDS & form.keys():
+        words = words.replace(form[name], "********")
+    return words
+
+
+_SECRET_FIELDS = frozenset({"assertion", "client_assertion", "client_secret", "refresh_token"})
+
+
+def _is_https(url: str) -> bool:
+    return url.lower().startswith("https://")
+
+
+def _is_token(text: str) -> bool:
+    """Tell whether it is visible ASCII, which is more than RFC 6750 section 2.1 has."""
+    return bool(text) and all("!" <= character <= "~" for character in text)
+
+
+def _token_form(grant: OAuthGrant, now: float) -> Dict[str, str]:
+    """Return the fields to POST to the token endpoint, at a time in seconds since 1970."""
+    scope = {"scope": grant.scope} if grant.scope else {}
+    if grant.private_key and grant.subject and not grant.refresh_token:
+        # Google reads the scope in the assertion.
+        claims = {"sub": grant.subject, **scope}
+        return {"grant_type": _JWT_GRANT, "assertion": _assertion(grant, now, claims)}
+    form = {"client_id": grant.client_id, **scope}
+    if grant.client_secret:
+        form["client_secret"] = grant.client_secret
+    if grant.refresh_token:
+        return {**form, "grant_type": "refresh_token", "refresh_token": grant.refresh_token}
+    if grant.private_key:
+        form["client_assertion_type"] = _ASSERTION_TYPE
+        form["client_assertion"] = _assertion(grant, now, {"sub": grant.client_id})
+    return {**form, "grant_type": "client_credentials"}
+
+
+_JWT_GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
+_ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+# Seconds; providers take an hour at the most, and clocks differ by some minutes.
+_ASSERTION_LIFETIME = 300
+
+
+def _assertion(grant: OAuthGrant, now: float, claims: Mapping[str, str]) -> str:
+    """Sign an assertion (RFC 7523 section 3) as a JSON Web Signature (RFC 7515)."""
+    payload = {
+        "iss": grant.client_id,
+        "aud": grant.token_url,
+        "iat": int(now),
+        "exp": int(now) + _ASSERTION_LIFETIME,
+        "jti": os.urandom(16).hex(),
+        **claims,
+    }
+    problem = "private-key or certificate cannot be used: enter the PEM of an RSA or P-256 key"
+    try:
+        algorithm, sign = _signer(grant.private_key)
+        header = {"alg": algorithm, "typ": "JWT", **_thumbprints(grant.certificate)}
+        signed = ".".join(_base64url(json.dumps(part).encode()) for part in (header, payload))
+        return f"{signed}.{_base64url(sign(signed.encode()))}"
+    except ImportError:
+        problem = "private-key needs the Python package cryptography: install it"
+    except (TypeError, ValueError):
+        pass
+    # Raised out here, for the parser's words may quote the key.
+    raise TokenError(problem)
+
+
+def _signer(private_key: str) -> Tuple[str, Callable[[bytes], bytes]]:
+    """Return the name of the algorithm of RFC 7518 section 3.1, and what signs by it."""
+    from cryptography.hazmat.primitives import (  # noqa: PLC0415 - few grants need it
+        hashes,
+        serialization,
+    )
+    from cryptography.hazmat.primitives.asymmetric import (  # noqa: PLC0415 - as above
+        ec,
+        padding,
+        rsa,
+        utils,
+    )
+
+    key = serialization.load_pem_private_key(private_key.encode(), None)
+    if isinstance(key, rsa.RSAPrivateKey):
+        return "RS256", lambda data: key.sign(data, padding.PKCS1v15(), hashes.SHA256())
+    if not isinstance(key, ec.EllipticCurvePrivateKey) or not isinstance(key.curve, ec.SECP256R1):
+        raise TypeError
+
+    def sign(data: bytes) -> bytes:
+        # RFC 7518 section 3.4: two numbers of 32 octets.
+        numbers = utils.decode_dss_signature(key.sign(data, ec.ECDSA(hashes.SHA256())))
+        return b"".join(number.to_bytes(32, "big") for number in numbers)
+
+    return "ES256", sign
+
+
+def _thumbprints(certificate: str) -> Dict[str, str]:
+    """Return what names a certificate (RFC 7515 sections 4.1.7 and 4.1.8)."""
+    if not certificate:
+        return {}
+    import hashlib  # noqa: PLC0415 - paid only where it is needed
+    import ssl  # noqa: PLC0415 - as above
+
+    der = ssl.PEM_cert_to_DER_cert(certificate.strip())
+    return {
+        "x5t": _base64url(hashlib.sha1(der).digest()),  # noqa: S324 - a name, and no protection
+        "x5t#S256": _base64url(hashlib.sha256(der).digest()),
+    }
+
+
+def _base64url(data: bytes) -> str:
+    """RFC 7515 section 2: without padding."""
+    import base64  # noqa: PLC0415 - paid only where it is needed
+
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+def _post(url: str, form: Mapping[str, str], ca: str, deadline: _Deadline) -> Tuple[int, bytes]:
+    """POST a form, and return the status and the body of the answer."""
+    import ssl  # noqa: PLC0415 - paid only where it is needed
+    import urllib.parse  # noqa: PLC0415 - as above
+    import urllib.request  # noqa: PLC0415 - as above
+
+    context = ssl.create_default_context()
+    if ca:
+        context.load_verify_locations(cadata=_cadata(ca))
+        # As in `ssl_context`.
+        context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+    # Without urllib's other handlers, no redirect is followed, and an error is an answer.
+    opener = urllib.request.OpenerDirector()
+    for handler in (
+        urllib.request.ProxyHandler(_https_proxy(url)),
+        urllib.request.HTTPSHandler(context=context),
+    ):
+        opener.add_handler(handler)
+    data = urllib.parse.urlencode(form).encode()
+    request = urllib.request.Request(url, data, {"Accept": "application/json"})  # noqa: S310 - https alone
+    with opener.open(request, timeout=deadline.left()) as response:
+        body = b""
+        while len(body) < _LONGEST_ANSWER:
+            part = response.read1(_LONGEST_ANSWER)
+            if not part:
+                break
+            body += part
+            deadline.left()
+        return response.status, body
+
+
+# Bytes; a token has some thousand.
+_LONGEST_ANSWER = 1 << 17
+
+
+def _https_proxy(url: str) -> Dict[str, str]:
+    """Return the proxy for a URL: the process's, or else the model's, which Juju tells hooks."""
+    import urllib.parse  # noqa: PLC0415 - paid only where it is needed
+    import urllib.request  # noqa: PLC0415 - as above
+
+    proxies = urllib.request.getproxies_environment()
+    if "https" not in proxies:
+        names = {"https": "JUJU_CHARM_HTTPS_PROXY", "no": "JUJU_CHARM_NO_PROXY"}
+        proxies = {kind: os.environ.get(name, "") for kind, name in names.items()}
+    host = urllib.parse.urlsplit(url).netloc
+    # It takes the proxies that are not the process's; type checkers do not know it.
+    is_bypassed: Callable[[str, Dict[str, str]], bool] = vars(urllib.request)[
+        "proxy_bypass_environment"
+    ]
+    if not proxies["https"] or is_bypassed(host, proxies):
+        return {}
+    return {"https": proxies["https"]}
 
 
 def _base64(text: str) -> str:
@@ -1274,6 +1757,11 @@ class SmtpDataAvailableEvent(ops.RelationEvent):
     def password_id(self) -> Optional[str]:
         """URI of the secret whose content has the key `password`."""
         return self._data.get("password_id")
+
+    @property
+    def oauth_id(self) -> Optional[str]:
+        """URI of the secret whose content is an `OAuthGrant`."""
+        return self._data.get("oauth_id")
 
     @property
     def auth_type(self) -> AuthType:
@@ -1335,7 +1823,7 @@ class SmtpState(str, enum.Enum):
         NO_RELATION: Nothing is integrated.
         WAITING_FOR_PROVIDER: The provider has published nothing yet.
         INVALID: What the provider published cannot be read.
-        WAITING_FOR_SECRET: The password's secret cannot be read, for want of its grant as a rule.
+        WAITING_FOR_SECRET: A secret cannot be read, for want of its grant as a rule.
         READY: The relay is there.
     """
 
@@ -1400,14 +1888,13 @@ class SmtpRequires(ops.Object):
     """The requirer's side: reads the relay, and emits events when it comes, changes or goes.
 
     `smtp_data_available` comes after each relation-changed with valid data, and after a
-    secret-changed for the relation's secret. What could not be read then is read again at
-    update-status, config-changed, secret-changed and leader-elected, and announced once it can be
-    read, though it be the same as before. A newer revision of the
-    secret is noticed at update-status too, because Juju does not tell of each across models.
-    What an older revision of this library announced is taken note of at upgrade-charm.
-    `smtp_data_removed` comes once, after the relation is broken or its data withdrawn. For this
-    the unit's stored state keeps, per relation, whether data is pending and a salted digest of
-    what was last announced.
+    secret-changed for a secret that the relation names. What could not be read then is read again
+    at update-status, config-changed, secret-changed and leader-elected, and announced once it can
+    be read, though it be the same as before. A newer revision of the secret is noticed at
+    update-status too, because Juju does not tell of each across models. What an older revision of
+    this library announced is taken note of at upgrade-charm. `smtp_data_removed` comes once, after
+    the relation is broken or its data withdrawn. For this the unit's stored state keeps, per
+    relation, whether data is pending and a salted digest of what was last announced.
 
     Args:
         charm: The charm that requires the relay.
@@ -1427,7 +1914,7 @@ class SmtpRequires(ops.Object):
         self.charm = charm
         self.relation_name = relation_name
         # Both are set while an event of ours is handled, and never longer.
-        self._announced_password: Tuple[str, str] = ("", "")
+        self._announced_secrets: Optional[Dict[str, Mapping[str, str]]] = None
         self._announced_broken: Optional[int] = None
         relation = charm.on[relation_name]
         self.framework.observe(relation.relation_changed, self._on_relation_changed)
@@ -1439,13 +1926,13 @@ class SmtpRequires(ops.Object):
             self.framework.observe(event, self._on_retry)
 
     def get_relation_data(self) -> Optional[SmtpRelationData]:
-        """Read the relay of the endpoint's only relation, with the password looked up.
+        """Read the relay of the endpoint's only relation, with its secret looked up.
 
         Returns:
             The relay, or None without a relation or without data in it.
 
         Raises:
-            SecretError: If the password's secret cannot be read.
+            SecretError: If a secret that the relation names cannot be read.
             pydantic.ValidationError: If the data is invalid.
             ops.TooManyRelatedAppsError: If the endpoint has several relations.
         """
@@ -1455,25 +1942,29 @@ class SmtpRequires(ops.Object):
     def get_relation_data_from_relation(
         self, relation: ops.Relation
     ) -> Optional[SmtpRelationData]:
-        """Read the relay of one relation, with the password looked up.
+        """Read the relay of one relation, with its secret looked up.
 
         Args:
             relation: A relation of this endpoint.
 
         Returns:
             The relay, or None without data. Its `password` is the content of the newest revision
-            of the secret behind `password_id`, where the databag has no password itself.
+            of the secret behind `password_id`, where the databag has no password itself; its
+            `oauth`, that of the secret behind `oauth_id`.
 
         Raises:
-            SecretError: If the password's secret cannot be read.
+            SecretError: If a secret that the relation names cannot be read.
             pydantic.ValidationError: If the data is invalid.
         """
         databag = self._databag(relation)
         if not databag:
             return None
+        relay: Dict[str, Any] = {k: v for k, v in databag.items() if k != "oauth"}
         if databag.get("password_id") and not databag.get("password"):
-            databag["password"] = self._read_password(databag["password_id"])
-        return _model()(**cast("Any", databag))
+            relay["password"] = self._read_password(databag["password_id"])
+        if databag.get("oauth_id"):
+            relay["oauth"] = self._read_grant(databag["oauth_id"])
+        return _model()(**relay)
 
     def read(self, relation: Optional[ops.Relation] = None) -> SmtpReading:
         """Read a relay, or learn why there is none.
@@ -1485,7 +1976,7 @@ class SmtpRequires(ops.Object):
                 and among equals the oldest.
 
         Returns:
-            The relay, with the password looked up, or the reason.
+            The relay, with its secret looked up, or the reason.
         """
         if relation is not None and self._is_active(relation):
             return self._read(relation)
@@ -1528,32 +2019,48 @@ class SmtpRequires(ops.Object):
         return dict(relation.data[relation.app]) if relation.app else {}
 
     def _read_password(self, password_id: str) -> str:
-        known_id, password = self._announced_password
-        if known_id == password_id:
-            return password
+        content = self._content(password_id, "password_id")
+        if "password" not in content:
+            raise SecretError(
+                f"the secret {_shown(password_id, 'password_id')} has no key 'password'"
+            )
+        return content["password"]
+
+    def _read_grant(self, oauth_id: str) -> OAuthGrant:
+        content = self._content(oauth_id, "oauth_id")
+        problem = _problem_of_grant(content)
+        if problem:
+            raise SecretError(f"the secret {_shown(oauth_id, 'oauth_id')} {problem}")
+        fields = [field.name for field in dataclasses.fields(OAuthGrant)]
+        return OAuthGrant(**{name: content.get(name.replace("_", "-"), "") for name in fields})
+
+    def _content(self, secret_id: str, key: str) -> Mapping[str, str]:
+        """Return the newest content of the secret that a key of the databag names."""
+        remembered = self._announced_secrets
+        if remembered is not None and secret_id in remembered:
+            return remembered[secret_id]
         content: Mapping[str, str] = {}
         error: Optional[Exception] = None
         try:
-            content = self._read_secret(password_id)
+            content = self._read_secret(secret_id)
         except (ops.ModelError, OSError, RuntimeError) as e:
             # Juju 2.9 gives no hook a command to read secrets with. Of that, ops makes an OSError,
             # and in its older releases a RuntimeError.
             error = e
         if error is not None:
             # Raised out here, for Juju's words may quote what stands in the place of the ID.
-            cause = error if _is_secret_id(password_id) else None
-            raise SecretError(f"cannot read the secret {_shown(password_id)}") from cause
-        try:
-            return content["password"]
-        except KeyError:
-            raise SecretError(f"the secret {_shown(password_id)} has no key 'password'") from None
+            cause = error if _is_secret_id(secret_id) else None
+            raise SecretError(f"cannot read the secret {_shown(secret_id, key)}") from cause
+        if remembered is not None:
+            remembered[secret_id] = content
+        return content
 
-    def _read_secret(self, password_id: str) -> Mapping[str, str]:
+    def _read_secret(self, secret_id: str) -> Mapping[str, str]:
         try:
-            secret = self.model.get_secret(id=password_id)
+            secret = self.model.get_secret(id=secret_id)
         except ops.ModelError:
             # ops reads the tracked revision first, which may be gone, and the newest there.
-            content = _newest_revision(password_id)
+            content = _newest_revision(secret_id)
             if content is None:
                 raise
             return content
@@ -1576,8 +2083,9 @@ class SmtpRequires(ops.Object):
         # Where Juju names an ID alone, ops puts our own model before it, and it may be another's.
         changed = os.environ.get("JUJU_SECRET_ID") or event.secret.id or ""
         for relation in self._relations():
-            password_id = self._databag(relation).get("password_id", "")
-            told = self._secret_uri_equal(changed, password_id)
+            databag = self._databag(relation)
+            names = [databag.get(key, "") for key in ("password_id", "oauth_id")]
+            told = any(self._secret_uri_equal(changed, name) for name in names)
             if told or relation.id in self._pending():
                 self._look(relation, told=told)
 
@@ -1607,6 +2115,14 @@ class SmtpRequires(ops.Object):
             unit: The remote unit that the event names.
             told: Whether Juju told of a change, which is always announced and warned of.
         """
+        # What is read for an event is not asked of Juju again while it is handled.
+        self._announced_secrets = {}
+        try:
+            self._look_once(relation, unit, told=told)
+        finally:
+            self._announced_secrets = None
+
+    def _look_once(self, relation: ops.Relation, unit: Optional[ops.Unit], *, told: bool) -> None:
         was_pending = relation.id in self._pending()
         reading = self._read(relation)
         if reading.state in _UNREADABLE:
@@ -1620,38 +2136,21 @@ class SmtpRequires(ops.Object):
         if reading.state == SmtpState.WAITING_FOR_PROVIDER:
             self._withdraw(relation)
         else:
-            # A mock in the reader's place may return anything.
-            password = getattr(reading.data, "password", None)
-            password = password if isinstance(password, str) else ""
-            self._announce(relation, password, unit, always=told or was_pending)
+            secrets = _secrets_of(reading.data)
+            self._announce(relation, secrets, unit, always=told or was_pending)
 
     def _announce(
-        self, relation: ops.Relation, password: str, unit: Optional[ops.Unit], *, always: bool
+        self, relation: ops.Relation, secrets: List[str], unit: Optional[ops.Unit], *, always: bool
     ) -> None:
         databag = self._databag(relation)
         last = self._announced().get(relation.id)
-        is_new = last is None or not _is_digest_of(databag, password, last)
+        is_new = last is None or not _is_digest_of(databag, secrets, last)
         if is_new:
-            self._announced()[relation.id] = _digest(databag, password, os.urandom(16).hex())
+            self._announced()[relation.id] = _digest(databag, secrets, os.urandom(16).hex())
         # A relation without a digest was announced by an older revision of this library.
         if always or (is_new and last is not None):
-            _warn_if_insecure(databag.get("auth_type"), databag.get("transport_security"))
-            self._emit_available(relation, databag.get("password_id"), password, unit)
-
-    def _emit_available(
-        self,
-        relation: ops.Relation,
-        password_id: Optional[str],
-        password: str,
-        unit: Optional[ops.Unit],
-    ) -> None:
-        # What was read for the event is not asked of Juju again while it is handled.
-        if password_id and password:
-            self._announced_password = (password_id, password)
-        try:
+            _warn_if_insecure(databag)
             self.on.smtp_data_available.emit(relation, app=relation.app, unit=unit)
-        finally:
-            self._announced_password = ("", "")
 
     def _withdraw(self, relation: ops.Relation) -> None:
         if self._announced().get(relation.id, _WITHDRAWN) != _WITHDRAWN:
@@ -1690,16 +2189,41 @@ _UNREADABLE = frozenset({SmtpState.INVALID, SmtpState.WAITING_FOR_SECRET})
 _WITHDRAWN = ""
 
 
-def _digest(databag: Mapping[str, str], password: str, salt: str) -> str:
-    """Digest a relay with its password, so that a change is known and the password is not."""
+def _secrets_of(relay: object) -> List[str]:
+    """Return the password of a relay and what its grant consists of.
+
+    A mock in the reader's place may have returned anything.
+    """
+    password = getattr(relay, "password", None)
+    grant = getattr(relay, "oauth", None)
+    return [
+        password if isinstance(password, str) else "",
+        *(dataclasses.astuple(grant) if isinstance(grant, OAuthGrant) else ()),
+    ]
+
+
+def _digest(databag: Mapping[str, str], secrets: List[str], salt: str) -> str:
+    """Digest a relay with its secrets, so that a change is known and the secrets are not."""
     import hashlib  # noqa: PLC0415 - paid only where it is needed
 
-    content = json.dumps([salt, databag, password], sort_keys=True, default=str)
+    content = json.dumps([salt, databag, *secrets], sort_keys=True, default=str)
     return f"{salt}:{hashlib.sha256(content.encode()).hexdigest()}"
 
 
-def _is_digest_of(databag: Mapping[str, str], password: str, digest: str) -> bool:
-    return _digest(databag, password, digest.partition(":")[0]) == digest
+def _is_digest_of(databag: Mapping[str, str], secrets: List[str], digest: str) -> bool:
+    return _digest(databag, secrets, digest.partition(":")[0]) == digest
+
+
+def _problem_of_grant(content: Mapping[str, str]) -> str:
+    """Say what the content of a secret lacks to be an `OAuthGrant`; nothing if it is one."""
+    for key in ("token-url", "client-id"):
+        if not content.get(key):
+            return f"has no key '{key}'"
+    if not _is_https(content["token-url"]):
+        return "has a 'token-url' that is no https URL"
+    if not any(content.get(key) for key in ("client-secret", "private-key", "refresh-token")):
+        return "has none of the keys 'client-secret', 'private-key' and 'refresh-token'"
+    return ""
 
 
 def _broken_in_this_hook() -> Optional[int]:
@@ -1734,9 +2258,9 @@ def _split_secret_uri(uri: str) -> Tuple[str, str]:
     return model, secret_id
 
 
-def _shown(password_id: str) -> str:
-    """Return what may be shown of it: a provider may have put the password itself there."""
-    return password_id if _is_secret_id(password_id) else "behind password_id"
+def _shown(secret_id: str, key: str) -> str:
+    """Return what may be shown of it: a provider may have put the secret itself there."""
+    return secret_id if _is_secret_id(secret_id) else f"behind {key}"
 
 
 def _is_secret_id(text: str) -> bool:
@@ -1765,10 +2289,10 @@ def _refused_fields(error: Exception) -> Tuple[str, ...]:
     return ()
 
 
-def _warn_if_insecure(auth_type: Optional[str], transport_security: Optional[str]) -> None:
-    if auth_type == AuthType.NONE:
+def _warn_if_insecure(databag: Mapping[str, str]) -> None:
+    if databag.get("auth_type") == AuthType.NONE and not databag.get("oauth_id"):
         logger.warning('Insecure setting: auth_type has a value "none"')
-    if transport_security == TransportSecurity.NONE:
+    if databag.get("transport_security") == TransportSecurity.NONE:
         logger.warning('Insecure setting: transport_security has value "none"')
 
 
@@ -1790,15 +2314,20 @@ class SmtpProvides(ops.Object):
         self.relation_name = relation_name
 
     def publish(
-        self, relation_data: Mapping[str, str], *, secret: Optional[ops.Secret] = None
+        self,
+        relation_data: Mapping[str, str],
+        *,
+        secret: Optional[ops.Secret] = None,
+        relations: Optional[Iterable[ops.Relation]] = None,
     ) -> bool:
-        """Write one relay into every relation of the endpoint, where it differs.
+        """Write one relay into relations of the endpoint, where it differs.
 
         Args:
             relation_data: The databag, as `encode_relation_data` returns it; an empty one
                 withdraws what was published.
-            secret: The secret that `password_id` names; it is granted to the applications whose
-                databag does not name it yet.
+            secret: The secret that `password_id` or `oauth_id` names; it is granted to the
+                applications whose databag does not name it yet.
+            relations: The relations to write into; without it, every one.
 
         Returns:
             Whether anything was written. A unit that is not the leader writes nothing.
@@ -1808,13 +2337,13 @@ class SmtpProvides(ops.Object):
         """
         if not self.charm.unit.is_leader():
             return False
+        if relations is None:
+            relations = self.model.relations[self.relation_name]
         written = [
-            relation
-            for relation in self.model.relations[self.relation_name]
-            if self._write(relation, relation_data, secret)
+            relation for relation in relations if self._write(relation, relation_data, secret)
         ]
         if written and relation_data:
-            _warn_if_insecure(relation_data["auth_type"], relation_data["transport_security"])
+            _warn_if_insecure(relation_data)
         return bool(written)
 
     def update_relation_data(self, relation: ops.Relation, smtp_data: SmtpRelationData) -> None:
@@ -1831,8 +2360,9 @@ class SmtpProvides(ops.Object):
         """
         if not self.charm.unit.is_leader():
             return
-        if self._write(relation, smtp_data.to_relation_data()):
-            _warn_if_insecure(smtp_data.auth_type, smtp_data.transport_security)
+        relation_data = smtp_data.to_relation_data()
+        if self._write(relation, relation_data):
+            _warn_if_insecure(relation_data)
 
     def _write(
         self,
@@ -1848,7 +2378,7 @@ class SmtpProvides(ops.Object):
         if not changes:
             return False
         # A databag that names the secret has its grant, which came with it in one hook.
-        if secret and changes.get("password_id"):
+        if secret and (changes.get("password_id") or changes.get("oauth_id")):
             secret.grant(relation)
         databag.update(changes)
         return True

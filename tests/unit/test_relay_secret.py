@@ -7,7 +7,7 @@ import ops
 import pytest
 from ops import testing
 
-import relay_password
+import relay_secret
 
 if TYPE_CHECKING:
     import charm
@@ -25,19 +25,21 @@ class Leader:
 
     def __init__(self, hooks: Hooks[charm.SmtpIntegratorCharm]) -> None:
         self._hooks = hooks
-        self.published: relay_password.Published | None = None
+        self.published: relay_secret.Published | None = None
 
     def publish(self, password: str, state: testing.State) -> testing.State:
         state = dataclasses.replace(state, model=MODEL)
 
         def publish(charm: ops.CharmBase) -> None:
-            self.published = relay_password.publish(charm.model, password)
+            self.published = relay_secret.publish(
+                charm.model, relay_secret.PASSWORD, {"password": password}
+            )
 
         return self._hooks.run(self._hooks.on.start(), state, first=publish)
 
     def withdraw(self, state: testing.State) -> testing.State:
         def withdraw(charm: ops.CharmBase) -> None:
-            relay_password.withdraw(charm.model)
+            relay_secret.withdraw(charm.model, relay_secret.PASSWORD)
 
         return self._hooks.run(self._hooks.on.start(), state, first=withdraw)
 

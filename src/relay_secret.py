@@ -1,35 +1,43 @@
-"""The password's secret: owned by the application, one for as long as there is a password.
+"""The application's own secrets: what requirers authenticate to the relay with.
 
-Its content is exactly `{"password": "…"}`. Requirers get its ID from the relation, and their grant
-ends with the relation. Only the leader calls the functions that write: what Juju 4.0 does not
-allow, it refuses when the hook is committed, and then the whole hook is lost.
+One is for a password, and its content is exactly `{"password": "…"}`; the other is for OAuth, and
+has the keys of the user's secret. Each lives for as long as there is something to put into it.
+Requirers get its ID from the relation, and their grant ends with the relation. Only the leader
+calls the functions that write: what Juju 4.0 does not allow, it refuses when the hook is
+committed, and then the whole hook is lost.
 """
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
+from typing import TYPE_CHECKING
 
 import ops
 
-LABEL = "relay-password"
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+PASSWORD = "relay-password"  # noqa: S105 - a label
+OAUTH = "relay-oauth"
 PEERS = "smtp-peers"
 
-_KEY = "password"
-# Where revisions of the charm before the label kept the secret's ID, in the peer relation.
+# Where revisions of the charm before the label kept the password's secret's ID, with the peers.
 _OLD_KEY = "secret-id"
 
 
 @dataclasses.dataclass(frozen=True)
 class Published:
-    """The password as requirers can get it.
+    """A secret as requirers can get it.
 
     Attributes:
+        label: Its label.
         secret: The secret, to grant.
         id: Its URI, always spelled `secret://MODEL-UUID/ID`, which other models can read too.
         is_new: Whether this call made the secret or a revision of it.
     """
 
+    label: str
     secret: ops.Secret
     id: str
     is_new: bool
@@ -54,27 +62,28 @@ def unread(
     return ops.Secret(model._backend, id=id, label=label)  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
 
 
-def publish(model: ops.Model, password: str) -> Published:
-    """Make the secret, or a new revision of it where the password differs from the newest one.
+def publish(model: ops.Model, label: str, content: Mapping[str, str]) -> Published:
+    """Make the secret, or a new revision of it where the content differs from the newest one.
 
     Args:
         model: The model, of a leader.
-        password: The password that requirers shall use, not empty.
+        label: The secret's label, `PASSWORD` or `OAUTH`.
+        content: What requirers shall read.
 
     Returns:
         The secret, ready to be granted.
     """
-    secret = _find(model)
-    content = {_KEY: password}
+    secret = _find(model, label)
+    content = dict(content)
     if secret is None:
-        secret = model.app.add_secret(content, label=LABEL)
-        return Published(secret, _uri(model, secret.id or ""), is_new=True)
+        secret = model.app.add_secret(content, label=label)
+        return Published(label, secret, _uri(model, secret.id or ""), is_new=True)
     is_new = secret.get_content() != content
     if is_new:
         secret.set_content(content)
         track_newest(secret)
     # A secret that was found by its label learns its ID when it is first needed.
-    return Published(secret, _uri(model, secret.id or secret.get_info().id), is_new=is_new)
+    return Published(label, secret, _uri(model, secret.id or secret.get_info().id), is_new=is_new)
 
 
 def track_newest(secret: ops.Secret) -> None:
@@ -101,27 +110,28 @@ def remove_revision(secret: ops.Secret, revision: int) -> None:
         secret.remove_revision(revision)
 
 
-def withdraw(model: ops.Model) -> None:
+def withdraw(model: ops.Model, label: str) -> None:
     """Remove the secret, with all its revisions and grants, if there is one.
 
     Args:
         model: The model, of a leader.
+        label: The secret's label, `PASSWORD` or `OAUTH`.
     """
-    secret = _find(model)
+    secret = _find(model, label)
     if secret is not None:
         secret.remove_all_revisions()
-    peers = model.get_relation(PEERS)
+    peers = model.get_relation(PEERS) if label == PASSWORD else None
     if peers is not None:
         peers.data[model.app].pop(_OLD_KEY, None)
 
 
-def _find(model: ops.Model) -> ops.Secret | None:
+def _find(model: ops.Model, label: str) -> ops.Secret | None:
     """Return our secret with the content of its newest revision, which is tracked then."""
-    secret = unread(model, label=LABEL)
+    secret = unread(model, label=label)
     try:
         secret.get_content(refresh=True)
     except ops.SecretNotFoundError:
-        return _adopt(model)
+        return _adopt(model) if label == PASSWORD else None
     return secret
 
 
@@ -138,7 +148,7 @@ def _adopt(model: ops.Model) -> ops.Secret | None:
         secret.get_content(refresh=True)
     except ops.SecretNotFoundError:
         return None
-    secret.set_info(label=LABEL)
+    secret.set_info(label=PASSWORD)
     return secret
 
 

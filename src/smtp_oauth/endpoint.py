@@ -1,0 +1,217 @@
+"""Ask a token endpoint (RFC 6749 section 3.2), over TLS that is verified, within a time limit."""
+
+from __future__ import annotations
+
+import dataclasses
+import email.utils
+import http.client
+import math
+import os
+import re
+import socket
+import ssl
+import threading
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+from typing import TYPE_CHECKING, Any
+
+from smtp_oauth.grant import Grant, GrantError
+from smtp_oauth.refusal import Kind, Refusal, TokenError, json_object
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_MAX_ANSWER = 256 * 1024
+# RFC 6749 section 5.1 lets an endpoint leave it out.
+_DEFAULT_LIFETIME = 300.0
+# RFC 6749 appendix A.12.
+_TOKEN = re.compile(r"[\x20-\x7e]+")
+_SUCCESS = 200
+# Seconds; less is the way and the answer's own time.
+_NOTABLE_SKEW = 30
+
+
+@dataclasses.dataclass(frozen=True)
+class Token:
+    """An access token.
+
+    Attributes:
+        value: What AUTH sends.
+        expires_in: How long it lives, in seconds from when it was fetched.
+        refresh_token: What takes the place of the refresh token that was used; empty if that
+            goes on.
+    """
+
+    value: str = dataclasses.field(repr=False)
+    expires_in: float
+    refresh_token: str = dataclasses.field(default="", repr=False)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Answer:
+    status: int
+    body: bytes = dataclasses.field(repr=False)
+    date: str
+
+
+def fetch(grant: Grant, *, ca: str = "", timeout: float = 10.0) -> Token:
+    """Fetch a token; this blocks.
+
+    A proxy is used as the environment says: `https_proxy` and `no_proxy`, or in a hook
+    `JUJU_CHARM_HTTPS_PROXY` and `JUJU_CHARM_NO_PROXY`. Redirections are not followed.
+
+    Args:
+        grant: What to ask with.
+        ca: PEM of CA certificates to trust beside the system's.
+        timeout: Limit for the whole, in seconds.
+
+    Raises:
+        TokenError: If there is no token.
+    """
+    try:
+        form = grant.form(time.time())
+    except GrantError as e:
+        raise TokenError(Kind.UNUSABLE_KEY, str(e)) from None
+    request = urllib.request.Request(  # noqa: S310 - a grant's URL is of https
+        grant.token_url,
+        urllib.parse.urlencode(form).encode(),
+        {"Accept": "application/json", "User-Agent": "smtp-oauth"},
+    )
+    answer = _within(timeout, lambda: _ask(request, ca, timeout))
+    token = _read(answer)
+    if token:
+        return token
+    hidden = (*grant.secrets, form.get("assertion", ""), form.get("client_assertion", ""))
+    error = Refusal.read(answer.status, answer.body).to_error(filter(None, hidden))
+    if error.kind is Kind.CLOCK:
+        error = TokenError(Kind.CLOCK, f"{error.words}{_skew(answer.date)}")
+    raise error
+
+
+def reach(url: str, *, ca: str = "", timeout: float = 10.0) -> None:
+    """Find out whether there is an HTTPS server at a token endpoint, without asking for a token.
+
+    Args:
+        url: The token endpoint.
+        ca: PEM of CA certificates to trust beside the system's.
+        timeout: Limit for the whole, in seconds.
+
+    Raises:
+        TokenError: If there is none.
+    """
+    request = urllib.request.Request(url, headers={"User-Agent": "smtp-oauth"})  # noqa: S310
+    _within(timeout, lambda: _ask(request, ca, timeout))
+
+
+def _within(seconds: float, ask: Callable[[], _Answer | TokenError]) -> _Answer:
+    """Call in a thread: neither the resolver nor a server that trickles knows a limit."""
+    results: list[_Answer | TokenError] = []
+    thread = threading.Thread(target=lambda: results.append(ask()), daemon=True)
+    thread.start()
+    thread.join(seconds)
+    if not results:
+        raise TokenError(Kind.TIMEOUT, f"no answer within {seconds:.1f} s", temporary=True)
+    if isinstance(results[0], TokenError):
+        raise results[0]
+    return results[0]
+
+
+def _ask(request: urllib.request.Request, ca: str, timeout: float) -> _Answer | TokenError:
+    """Return the answer, or why there is none: an error that rises would have others behind it."""
+    try:
+        opener = urllib.request.OpenerDirector()
+        for handler in (_proxy(request), _https(ca), _Any(), urllib.request.UnknownHandler()):
+            opener.add_handler(handler)
+        with opener.open(request, timeout=timeout) as response:
+            body = response.read(_MAX_ANSWER)
+            return _Answer(response.status, body, response.headers.get("Date", ""))
+    except urllib.error.URLError as e:
+        return _explain(e.reason if isinstance(e.reason, OSError) else OSError(str(e.reason)))
+    except (OSError, http.client.HTTPException) as e:
+        return _explain(e)
+    except ValueError:
+        return TokenError(Kind.NAME, "no name of a server")
+
+
+class _Any(urllib.request.BaseHandler):
+    """Takes every answer as it is: no redirection is followed, no status is an error."""
+
+    def http_response(self, _: Any, response: Any) -> Any:  # noqa: ANN401 - as urllib has it
+        return response
+
+    https_response = http_response
+
+
+def _https(ca: str) -> urllib.request.HTTPSHandler:
+    context = ssl.create_default_context()
+    if ca:
+        context.load_verify_locations(cadata=ca)
+    return urllib.request.HTTPSHandler(context=context)
+
+
+def _proxy(request: urllib.request.Request) -> urllib.request.ProxyHandler:
+    """Return the proxy for a request; Juju gives its own to hooks under names of its own."""
+    proxies = urllib.request.getproxies()
+    juju = os.environ.get("JUJU_CHARM_HTTPS_PROXY")
+    if juju:
+        direct = {"no": os.environ.get("JUJU_CHARM_NO_PROXY", "")}
+        host = request.host or ""
+        is_direct = urllib.request.proxy_bypass(host, direct)
+        proxies = {} if is_direct else {"https": juju}
+    return urllib.request.ProxyHandler(proxies)
+
+
+def _explain(error: OSError | http.client.HTTPException) -> TokenError:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return TokenError(Kind.TLS, f"certificate: {error.verify_message}")
+    if isinstance(error, ssl.SSLError):
+        return TokenError(Kind.TLS, (error.reason or "handshake failed").replace("_", " ").lower())
+    if isinstance(error, TimeoutError):
+        return TokenError(Kind.TIMEOUT, "no answer", temporary=True)
+    if isinstance(error, socket.gaierror):
+        is_temporary = error.errno == socket.EAI_AGAIN
+        return TokenError(Kind.NAME, error.strerror or "", temporary=is_temporary)
+    if isinstance(error, http.client.HTTPException):
+        return TokenError(Kind.NO_TOKEN, "the answer is not HTTP")
+    # What has no strerror is urllib's own, such as a refusal of the proxy.
+    words = error.strerror or " ".join(str(error).split())
+    return TokenError(Kind.CONNECTION, words, temporary=True)
+
+
+def _read(answer: _Answer) -> Token | None:
+    """Read a successful response (RFC 6749 section 5.1); None if it is none."""
+    fields = json_object(answer.body)
+    value, kind = fields.get("access_token"), fields.get("token_type", "Bearer")
+    if answer.status != _SUCCESS or str(kind).lower() != "bearer":
+        return None
+    if not isinstance(value, str) or not _TOKEN.fullmatch(value):
+        return None
+    refresh_token = fields.get("refresh_token")
+    return Token(
+        value,
+        _lifetime(fields.get("expires_in")),
+        refresh_token if isinstance(refresh_token, str) else "",
+    )
+
+
+def _lifetime(given: object) -> float:
+    """Return how long a token lives; some endpoints write the number as a string."""
+    try:
+        seconds = float(given) if isinstance(given, (int, float, str)) else math.nan
+    except (ValueError, OverflowError):
+        return _DEFAULT_LIFETIME
+    return seconds if math.isfinite(seconds) and seconds > 0 else _DEFAULT_LIFETIME
+
+
+def _skew(date: str) -> str:
+    """Return how far this machine's clock is from an endpoint's, which its header tells."""
+    try:
+        seconds = time.time() - email.utils.parsedate_to_datetime(date).timestamp()
+    except (ValueError, TypeError):
+        return ""
+    if abs(seconds) < _NOTABLE_SKEW:
+        return ""
+    direction = "ahead of" if seconds > 0 else "behind"
+    return f"; this machine's clock is {abs(seconds):.0f} s {direction} the endpoint's"

@@ -1,0 +1,441 @@
+"""Tokens from a real endpoint over TLS, and what is said where there is none."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import dataclasses
+import pathlib
+import re
+import socket
+import threading
+import traceback
+from typing import TYPE_CHECKING, NamedTuple
+
+import pytest
+
+import smtp_oauth
+from smtp_oauth import Grant, Kind, TokenError
+from tests import token_endpoint
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+ALL_KINDS = ["client-secret", "private-key", "service-account", "refresh-token"]
+TABLE = pathlib.Path(__file__).with_name("refusals.tsv")
+# As long as a busy machine may need; tests that wait for a limit have their own.
+TIMEOUT = 60.0
+
+
+def grant_of(endpoint: token_endpoint.Endpoint, kind: str = "client-secret") -> Grant:
+    return Grant.of(endpoint.content(kind))
+
+
+def fetch(endpoint: token_endpoint.Endpoint, kind: str = "client-secret") -> smtp_oauth.Token:
+    return smtp_oauth.fetch(grant_of(endpoint, kind), ca=endpoint.ca, timeout=TIMEOUT)
+
+
+def error_of(
+    grant: Grant, ca: str = "", *, timeout: float = TIMEOUT, secrets: tuple[str, ...] = ()
+) -> TokenError:
+    """Return why there is no token; neither it nor what is behind it shows a secret."""
+    with pytest.raises(TokenError) as raised:
+        smtp_oauth.fetch(grant, ca=ca, timeout=timeout)
+    error = raised.value
+    shown = "".join(traceback.format_exception(error)) + repr(error) + error.words
+    behind = [each for each in (error.__cause__, error.__context__) if each is not None]
+    shown += "".join(f"{each!r} {vars(each)}" for each in behind)
+    assert [secret for secret in (*grant.secrets, *secrets) if secret in shown] == []
+    return error
+
+
+# Tokens.
+
+
+@pytest.mark.parametrize("kind", ALL_KINDS)
+@pytest.mark.parametrize("elliptic", [False, True])
+def test_every_grant(kind: str, *, elliptic: bool) -> None:
+    with token_endpoint.serving(elliptic=elliptic) as endpoint:
+        grant = grant_of(endpoint, kind)
+        token = smtp_oauth.fetch(grant, ca=endpoint.ca, timeout=TIMEOUT)
+
+    assert grant.kind == kind
+    assert token.value == endpoint.issued[-1]
+    assert token.expires_in == 3600
+    assert token.refresh_token == ""
+    assert token.value not in repr(token)
+
+
+def test_rotated_refresh_token(endpoint: token_endpoint.Endpoint) -> None:
+    endpoint.rotates = True
+    grant = grant_of(endpoint, "refresh-token")
+
+    token = smtp_oauth.fetch(grant, ca=endpoint.ca, timeout=TIMEOUT)
+    again = dataclasses.replace(grant, refresh_token=token.refresh_token)
+    second = smtp_oauth.fetch(again, ca=endpoint.ca, timeout=TIMEOUT)
+    reused = error_of(grant, endpoint.ca)
+
+    assert second.refresh_token not in {"", token.refresh_token}
+    assert token.refresh_token not in repr(token)
+    assert reused.kind is Kind.REFRESH_TOKEN
+    assert endpoint.refresh_tokens == set()
+    endpoint.issue_refresh_token()
+
+
+@pytest.mark.parametrize(
+    ("given", "seconds"),
+    [(3599, 3599), ("3599", 3599), (0.5, 0.5), (None, 300), ("x", 300), (-1, 300), (1e999, 300)],
+)
+def test_lifetime(endpoint: token_endpoint.Endpoint, given: object, seconds: float) -> None:
+    endpoint.answer = (200, {"access_token": "t0ken", "expires_in": given})
+
+    assert fetch(endpoint).expires_in == seconds
+
+
+# What is wrong at this side.
+
+
+def test_key_that_is_not_the_one_the_endpoint_knows(endpoint: token_endpoint.Endpoint) -> None:
+    other = token_endpoint.client_key.make(elliptic=True)
+    content = endpoint.content("private-key")
+    content |= {"private-key": other.private, "certificate": other.certificate}
+
+    assert error_of(Grant.of(content), endpoint.ca).kind is Kind.KEY
+
+
+def test_wrong_secret_scope_and_client(endpoint: token_endpoint.Endpoint) -> None:
+    grant = grant_of(endpoint)
+    changes = {"client_secret": "wr0ng-secret", "scope": "openid", "client_id": "unknown"}
+    kinds = [
+        error_of(dataclasses.replace(grant, **{name: value}), endpoint.ca).kind
+        for name, value in changes.items()
+    ]
+
+    assert kinds == [Kind.SECRET_WRONG, Kind.SCOPE, Kind.CLIENT]
+
+
+@pytest.mark.parametrize("kind", ["private-key", "service-account"])
+@pytest.mark.parametrize(("ahead", "said"), [(-7200, "ahead of"), (7200, "behind")])
+def test_clock_that_is_wrong_is_told(
+    endpoint: token_endpoint.Endpoint, kind: str, ahead: int, said: str
+) -> None:
+    endpoint.ahead = ahead
+
+    error = error_of(grant_of(endpoint, kind), endpoint.ca)
+
+    assert error.kind is Kind.CLOCK
+    skew = re.search(r"; this machine's clock is (\d+) s (.+) the endpoint's$", error.words)
+    assert skew is not None
+    assert 7000 < int(skew[1]) < 7400
+    assert skew[2] == said
+
+
+# What is wrong on the way.
+
+
+def test_name() -> None:
+    error = error_of(Grant("https://idp.invalid/token", "mailer", client_secret="s3cret-zebra"))
+
+    assert error.kind is Kind.NAME
+
+
+def test_connection_refused(endpoint: token_endpoint.Endpoint) -> None:
+    grant = grant_of(endpoint)
+    endpoint.stop()
+    error = error_of(grant, endpoint.ca)
+    endpoint.start()
+
+    assert (error.kind, error.words, error.temporary) == (
+        Kind.CONNECTION,
+        "Connection refused",
+        True,
+    )
+    assert fetch(endpoint).value
+
+
+def test_certificate_of_an_unknown_ca(endpoint: token_endpoint.Endpoint) -> None:
+    error = error_of(grant_of(endpoint))
+
+    assert error.kind is Kind.TLS
+    assert error.words == "certificate: unable to get local issuer certificate"
+    assert endpoint.requests == []
+
+
+def test_certificate_of_another_name() -> None:
+    with token_endpoint.serving(address="127.0.0.2") as other:
+        url = other.url.replace("127.0.0.2", "127.0.0.1", 1)
+        assert fetch(other).value
+        other.stop()
+        other.address = "127.0.0.1"
+        other.start()
+        error = error_of(dataclasses.replace(grant_of(other), token_url=url), other.ca)
+
+    assert error.kind is Kind.TLS
+    assert "is not valid for '127.0.0.1'" in error.words
+
+
+def test_ca_that_is_none(endpoint: token_endpoint.Endpoint) -> None:
+    assert error_of(grant_of(endpoint), "no PEM").kind is Kind.TLS
+
+
+@contextlib.contextmanager
+def answering(answer: bytes, *, trickles: bool = False) -> Generator[int]:
+    """Give the port of a server without TLS that answers one connection."""
+    ending = threading.Event()
+
+    def serve() -> None:
+        sock, _ = listener.accept()
+        with sock, contextlib.suppress(OSError):
+            sock.recv(4096)
+            sock.sendall(answer)
+            while trickles and not ending.wait(0.02):
+                sock.sendall(b"\0")
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=serve)
+        thread.start()
+        try:
+            yield listener.getsockname()[1]
+        finally:
+            ending.set()
+            thread.join()
+
+
+def test_port_without_tls() -> None:
+    with answering(b"HTTP/1.0 400 Bad Request\r\n\r\n") as port:
+        grant = Grant(f"https://127.0.0.1:{port}/token", "mailer", client_secret="s3cret-zebra")
+        error = error_of(grant)
+
+    assert (error.kind, error.words) == (Kind.TLS, "wrong version number")
+
+
+def test_server_that_trickles_is_left_in_time() -> None:
+    # A record of TLS that announces much and never ends.
+    with answering(b"\x16\x03\x03\x40\x00\x02", trickles=True) as port:
+        grant = Grant(f"https://127.0.0.1:{port}/token", "mailer", client_secret="s3cret-zebra")
+        error = error_of(grant, timeout=0.5)
+
+    assert (error.kind, error.words, error.temporary) == (
+        Kind.TIMEOUT,
+        "no answer within 0.5 s",
+        True,
+    )
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "words"),
+    [
+        (200, "<html>sign in</html>", "HTTP 200, and no JSON with a token"),
+        (200, {}, "HTTP 200, and no JSON with a token"),
+        (200, {"access_token": ""}, "HTTP 200, and no JSON with a token"),
+        (200, {"access_token": "a\1b"}, "HTTP 200, and no JSON with a token"),
+        (200, {"access_token": ["x"]}, "HTTP 200, and no JSON with a token"),
+        (200, {"access_token": "x", "token_type": "mac"}, "HTTP 200, and no JSON with a token"),
+        (200, "[" * 100_000, "HTTP 200, and no JSON with a token"),
+        (200, "[1]", "HTTP 200, and no JSON with a token"),
+        (404, "not found", "HTTP 404, and no JSON with a token"),
+        (302, "", "HTTP 302: a redirection, which is not followed"),
+    ],
+)
+def test_answer_without_a_token(
+    endpoint: token_endpoint.Endpoint, status: int, body: dict[str, str] | str, words: str
+) -> None:
+    endpoint.headers["Location"] = endpoint.introspection_url
+    endpoint.answer = (status, body)
+
+    error = error_of(grant_of(endpoint), endpoint.ca)
+
+    assert (error.kind, error.words, error.temporary) == (Kind.NO_TOKEN, words, False)
+    assert len(endpoint.requests) == 1
+
+
+def test_answer_that_is_cut_off_shows_no_token(endpoint: token_endpoint.Endpoint) -> None:
+    token = "t0ken-" * 20
+    endpoint.answer = (200, f'{{"access_token": "{token}", "expires_in')
+
+    assert error_of(grant_of(endpoint), endpoint.ca, secrets=(token,)).kind is Kind.NO_TOKEN
+
+
+def test_answer_without_end_is_read_to_a_limit(endpoint: token_endpoint.Endpoint) -> None:
+    endpoint.answer = (200, '{"access_token": "x", "more": "' + "y" * 2_000_000 + '"}')
+
+    assert error_of(grant_of(endpoint), endpoint.ca).kind is Kind.NO_TOKEN
+
+
+def test_gateway_that_fails_is_temporary(endpoint: token_endpoint.Endpoint) -> None:
+    endpoint.answer = (502, "<html>Bad Gateway</html>")
+
+    error = error_of(grant_of(endpoint), endpoint.ca)
+
+    assert (error.kind, error.words, error.temporary) == (Kind.BUSY, "HTTP 502", True)
+
+
+# Refusals, in the providers' words.
+
+
+class Row(NamedTuple):
+    status: str
+    error: str
+    description: str
+    kind: str
+    source: str
+
+
+with TABLE.open(newline="") as _file:
+    ROWS = [Row(*row) for row in list(csv.reader(_file, delimiter="\t", quoting=3))[1:]]
+
+
+@pytest.mark.parametrize("row", ROWS, ids=[f"{row.error}-{row.description[:30]}" for row in ROWS])
+def test_refusal(endpoint: token_endpoint.Endpoint, row: Row) -> None:
+    trace = "\r\nTrace ID: 0000\r\nTimestamp: 2026-11-26 10:00:00Z" if row.description else ""
+    body = {"error": row.error, "error_description": row.description + trace}
+    endpoint.answer = (int(row.status), body)
+
+    error = error_of(grant_of(endpoint), endpoint.ca)
+
+    assert error.kind.name == row.kind
+    assert error.words == ": ".join(filter(None, row[1:3]))
+    assert error.temporary is (row.kind == "BUSY")
+
+
+def test_every_kind_of_refusal_is_in_the_table() -> None:
+    on_the_way = {"NAME", "CONNECTION", "TLS", "TIMEOUT", "NO_TOKEN", "UNUSABLE_KEY"}
+
+    assert {row.kind for row in ROWS} == set(Kind.__members__) - on_the_way
+
+
+@pytest.mark.parametrize("kind", ALL_KINDS)
+def test_secret_that_the_endpoint_repeats_is_hidden(
+    endpoint: token_endpoint.Endpoint, kind: str
+) -> None:
+    grant = grant_of(endpoint, kind)
+    smtp_oauth.fetch(grant, ca=endpoint.ca, timeout=TIMEOUT)
+    fields = sorted(endpoint.requests[-1].values(), key=lambda field: field.startswith("eyJ"))
+    said = " ".join(reversed(fields))
+    endpoint.answer = (400, {"error": "invalid_request", "error_description": said})
+
+    error = error_of(grant, endpoint.ca)
+
+    assert "[hidden]" in error.words
+    assert [piece for piece in said.split(" ") if len(piece) > 60 and piece in error.words] == []
+
+
+def test_words_are_one_short_visible_line(endpoint: token_endpoint.Endpoint) -> None:
+    endpoint.answer = (400, {"error": "x\x1b[2J", "error_description": "a\tb\0" * 200})
+
+    words = error_of(grant_of(endpoint), endpoint.ca).words
+
+    assert words.startswith("x [2J: a b a b")
+    assert words.isprintable()
+    assert len(words) == 301
+
+
+# Proxies.
+
+
+@contextlib.contextmanager
+def proxy(answer: bytes = b"HTTP/1.0 200 OK\r\n\r\n") -> Generator[tuple[int, list[str]]]:
+    """Give the port of a proxy for one connection, and the requests that it got."""
+    said: list[str] = []
+
+    def copy(source: socket.socket, target: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while data := source.recv(65536):
+                target.sendall(data)
+            target.shutdown(socket.SHUT_WR)
+
+    def serve() -> None:
+        try:
+            client, _ = listener.accept()
+        except OSError:
+            return
+        with client:
+            said.append(client.recv(65536).decode())
+            client.sendall(answer)
+            if b" 200 " not in answer:
+                return
+            host, port = said[0].split(" ")[1].rsplit(":", 1)
+            with socket.create_connection((host, int(port))) as server:
+                back = threading.Thread(target=copy, args=(server, client))
+                back.start()
+                copy(client, server)
+                back.join()
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=serve)
+        thread.start()
+        try:
+            yield listener.getsockname()[1], said
+        finally:
+            with contextlib.suppress(OSError):
+                listener.shutdown(socket.SHUT_RDWR)
+            thread.join()
+
+
+@pytest.mark.parametrize(
+    ("variable", "bypass"),
+    [("https_proxy", "no_proxy"), ("JUJU_CHARM_HTTPS_PROXY", "JUJU_CHARM_NO_PROXY")],
+)
+def test_proxy_of_the_environment(
+    endpoint: token_endpoint.Endpoint,
+    monkeypatch: pytest.MonkeyPatch,
+    variable: str,
+    bypass: str,
+) -> None:
+    with proxy() as (port, said):
+        monkeypatch.setenv(variable, f"http://127.0.0.1:{port}")
+        monkeypatch.setenv(bypass, "localhost")
+        direct = fetch(endpoint)
+        seen_without = list(said)
+        monkeypatch.setenv(bypass, "example.com")
+        proxied = fetch(endpoint)
+
+    assert direct.value != proxied.value
+    assert seen_without == []
+    assert said[0].startswith(f"CONNECT localhost:{endpoint.port} ")
+    assert endpoint.client.secret not in said[0]
+
+
+def test_proxy_that_refuses(
+    endpoint: token_endpoint.Endpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with proxy(b"HTTP/1.0 407 Proxy Authentication Required\r\n\r\n") as (port, _):
+        monkeypatch.setenv("https_proxy", f"http://user:pr0xy-secret@127.0.0.1:{port}")
+        error = error_of(grant_of(endpoint), endpoint.ca, secrets=("pr0xy-secret",))
+
+    assert error.kind is Kind.CONNECTION
+    assert "407" in error.words
+
+
+# Whether the endpoint is there, without a token.
+
+
+@pytest.mark.parametrize("status", [200, 302, 400, 405])
+def test_endpoint_is_reached_whatever_it_answers(
+    endpoint: token_endpoint.Endpoint, status: int
+) -> None:
+    endpoint.answer = (status, "")
+
+    smtp_oauth.reach(endpoint.url, ca=endpoint.ca, timeout=TIMEOUT)
+
+    assert endpoint.requests == []
+
+
+def test_endpoint_that_cannot_be_reached(endpoint: token_endpoint.Endpoint) -> None:
+    with pytest.raises(TokenError) as raised:
+        smtp_oauth.reach(endpoint.url, timeout=TIMEOUT)
+
+    assert raised.value.kind is Kind.TLS
+
+
+def test_tls_is_verified_against_the_systems_authorities_too(
+    endpoint: token_endpoint.Endpoint, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    authorities = tmp_path / "ca.pem"
+    authorities.write_text(endpoint.ca)
+    monkeypatch.setenv("SSL_CERT_FILE", str(authorities))
+    other = token_endpoint.ca.make(subject="Another CA", authority=True).pem
+
+    token = smtp_oauth.fetch(grant_of(endpoint), ca=other, timeout=TIMEOUT)
+
+    assert token.value == endpoint.issued[-1]
