@@ -104,10 +104,10 @@ build/localjuju/smtp-requirer.charm: $(shell find $(REQUIRER) -type f -not -path
 # The check as one file, for machines that have nothing but Python.
 relay-check: build/relay-check.pyz
 
-build/relay-check.pyz: src/hostname.py $(shell find src/relay_check -name '*.py')
+build/relay-check.pyz: src/hostname.py $(shell find src/relay_check src/smtp_oauth -name '*.py')
 	@rm -rf build/relay-check
 	@mkdir -p build/relay-check
-	@cp -R src/relay_check src/hostname.py build/relay-check
+	@cp -R src/relay_check src/smtp_oauth src/hostname.py build/relay-check
 	@find build/relay-check -name __pycache__ -prune -exec rm -r {} +
 	@$(PYTHON) -m zipapp build/relay-check --compress --python '/usr/bin/env python3' \
 		--main relay_check.__main__:run --output $@

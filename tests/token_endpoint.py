@@ -167,6 +167,17 @@ class Endpoint:
         self.refresh_tokens.add(token)
         return token
 
+    def forget(self) -> None:
+        """Be as at first for the next test, whatever this one scripted."""
+        self.answer = None
+        self.headers.clear()
+        self.ahead = 0.0
+        self.rotates = False
+        self.requests.clear()
+        self.issued.clear()
+        if not self.refresh_tokens:
+            self.issue_refresh_token()
+
     def revoke(self) -> None:
         """End all tokens that were issued so far."""
         with self._lock:

@@ -12,13 +12,13 @@ DOCS = pathlib.Path(__file__).parents[1]
 sys.path.insert(0, str(DOCS.parent / "src"))
 
 from relay_check.kinds import Kind  # noqa: E402 - from the charm's sources
-from relay_check.words import auth, mail, tls, way  # noqa: E402 - as above
+from relay_check.words import auth, mail, tls, token, way  # noqa: E402 - as above
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 PAGES = (DOCS / "reference/relay-check.md", DOCS / "how-to/mail-does-not-arrive.md")
-ROOMS = {"way": way, "tls": tls, "auth": auth, "mail": mail}
+ROOMS = {"way": way, "tls": tls, "token": token, "auth": auth, "mail": mail}
 # What a page says where a report says what it found.
 FIELDS = collections.defaultdict(
     str,

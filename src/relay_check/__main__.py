@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import pathlib
 import re
 import sys
 import threading
-from typing import TYPE_CHECKING, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, NamedTuple, NoReturn, cast
 
 from relay_check import envelope, stages, words
 from relay_check.target import Target
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from smtp_oauth import Grant
 
 # What a shell gives for a process that Ctrl-C ended: 128 and the number of SIGINT.
 _INTERRUPTED = 130
@@ -31,7 +34,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     given = _parse(arguments)
     report = stages.check(
-        given.target, sender=given.sender, recipients=given.recipients, timeout=given.timeout
+        given.target,
+        sender=given.sender,
+        recipients=given.recipients,
+        timeout=given.timeout,
+        redeem_refresh_token=given.redeem_refresh_token,
     )
     lines = [json.dumps(report.to_dict(), indent=2)] if given.as_json else report.lines()
     # An address beyond ASCII must not end the command on a terminal that has no such letters.
@@ -56,6 +63,7 @@ class _Given(NamedTuple):
     recipients: tuple[str, ...]
     timeout: float
     as_json: bool
+    redeem_refresh_token: bool
 
 
 def _parse(arguments: Sequence[str] | None) -> _Given:
@@ -75,7 +83,14 @@ def _parse(arguments: Sequence[str] | None) -> _Given:
         envelope.Envelope(options.sender, recipients)
     except ValueError as e:
         parser.error(str(e))
-    return _Given(target, options.sender, recipients, options.timeout, options.json)
+    return _Given(
+        target,
+        options.sender,
+        recipients,
+        options.timeout,
+        options.json,
+        options.redeem_refresh_token,
+    )
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -97,8 +112,21 @@ def _parser() -> argparse.ArgumentParser:
     security.add_argument("--tls", action="store_true", help="transport_security=tls")
     add("--ca-file", help="PEM of the CA certificates to trust (tls_ca_chain)")
     add("--skip-ssl-verify", action="store_true", help="leave the certificate unverified")
-    add("--user", help="user of SMTP AUTH (auth_type=plain)")
-    add("--password-file", help="file with the password, - for standard input")
+    add("--user", help="user of SMTP AUTH")
+    secret = parser.add_mutually_exclusive_group()
+    secret.add_argument(
+        "--password-file",
+        help="file with the password, - for standard input (auth_type=plain)",
+    )
+    secret.add_argument(
+        "--oauth-file",
+        help="file with the keys of oauth_secret as JSON, - for standard input (auth_type=oauth2)",
+    )
+    add(
+        "--redeem-refresh-token",
+        action="store_true",
+        help="use up the refresh token of --oauth-file, which whoever holds it may then lose",
+    )
     add("--password", help=argparse.SUPPRESS)
     add("--sender", help="address to try as the sender")
     add(
@@ -116,24 +144,47 @@ def _target(options: argparse.Namespace) -> Target:
     """Read the files that the arguments name; raises ValueError."""
     if not 0 < options.timeout < threading.TIMEOUT_MAX:
         raise ValueError("--timeout: must be more than 0 seconds")
-    if bool(options.user) != bool(options.password_file):
-        raise ValueError("--user and --password-file go together")
+    if bool(options.user) != bool(options.password_file or options.oauth_file):
+        raise ValueError("--user goes with --password-file or --oauth-file, and they with it")
+    if options.redeem_refresh_token and not options.oauth_file:
+        raise ValueError("--redeem-refresh-token goes with --oauth-file")
     password, ca_chain = None, None
-    if options.user:
+    if options.password_file:
         password = _read("--password-file", options.password_file).removesuffix("\n")
         password = password.removesuffix("\r")
+    auth_type = "plain" if options.password_file else "oauth2" if options.oauth_file else "none"
     if options.ca_file:
         ca_chain = _read("--ca-file", options.ca_file)
     return Target(
         host=options.host,
         port=options.port,
         transport_security="starttls" if options.starttls else "tls" if options.tls else "none",
-        auth_type="plain" if options.user else "none",
+        auth_type=auth_type,
         user=options.user,
         password=password,
+        oauth=_grant(options.oauth_file) if options.oauth_file else None,
         tls_ca_chain=ca_chain,
         skip_ssl_verify=options.skip_ssl_verify,
     )
+
+
+def _grant(file: str) -> Grant:
+    """Read the keys of a grant; raises a ValueError that shows none of their values."""
+    import smtp_oauth  # noqa: PLC0415 - http.client and more, which few relays need
+
+    fields = _object(_read("--oauth-file", file))
+    content = {key: value for key, value in fields.items() if isinstance(value, str)}
+    if not content or content != fields:
+        raise ValueError("--oauth-file: must be one JSON object, its values strings")
+    return smtp_oauth.Grant.of(content)
+
+
+def _object(text: str) -> dict[str, object]:
+    """Return the object that JSON holds, else an empty one: an error would hold the text."""
+    with contextlib.suppress(ValueError, RecursionError):
+        found: object = json.loads(text)
+        return cast("dict[str, object]", found) if isinstance(found, dict) else {}
+    return {}
 
 
 def _read(option: str, file: str) -> str:

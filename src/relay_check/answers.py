@@ -34,6 +34,7 @@ class Situation:
         encrypted: Whether TLS has begun.
         authenticated: Whether AUTH succeeded.
         auth_offered: Whether the relay offers AUTH.
+        by_token: Whether AUTH is by a token, not by a password.
     """
 
     stage: str
@@ -41,6 +42,7 @@ class Situation:
     encrypted: bool = False
     authenticated: bool = False
     auth_offered: bool = False
+    by_token: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,6 +64,7 @@ class _Rule:
     encrypted: bool | None = None
     authenticated: bool | None = None
     auth_offered: bool | None = None
+    by_token: bool | None = None
 
     def holds(self, reply: Reply, text: str, situation: Situation) -> bool:
         conditions = (
@@ -71,6 +74,7 @@ class _Rule:
             self.encrypted in {None, situation.encrypted},
             self.authenticated in {None, situation.authenticated},
             self.auth_offered in {None, situation.auth_offered},
+            self.by_token in {None, situation.by_token},
             self.enhanced is None or re.fullmatch(self.enhanced, reply.enhanced[2:]),
             self.host is None or re.search(self.host, situation.host),
             self.words is None or re.search(self.words, text, re.IGNORECASE),
@@ -135,6 +139,17 @@ _RULES = (
     # AUTH: what no other password mends comes before what one does.
     _Rule(Kind.SECURITY_POLICY, ("auth",), phrases.SECURITY_POLICY),
     _Rule(Kind.SMTP_AUTH_OFF, ("auth",), phrases.SMTP_AUTH_OFF),
+    # By a token; all that follows is about passwords.
+    _Rule(Kind.SEND_AS_DENIED, (*_ENVELOPE, "auth"), phrases.SEND_AS, by_token=True),
+    _Rule(Kind.TOKEN_SCOPE, ("auth",), r"insufficient.?scope", by_token=True),
+    _Rule(Kind.ACCOUNT_DISABLED, ("auth",), phrases.DISABLED, by_token=True),
+    _Rule(Kind.BLOCKED, ("auth",), phrases.BLOCK_LIST, by_token=True),
+    _Rule(Kind.BLOCKED, ("auth",), phrases.CLIENT_REFUSED, by_token=True),
+    _Rule(Kind.AUTH_MECHANISM_REFUSED, ("auth",), phrases.MECHANISM, by_token=True),
+    _Rule(Kind.AUTH_MECHANISM_REFUSED, ("auth",), codes=(504,), by_token=True),
+    _Rule(Kind.AUTH_TEMPORARY, ("auth",), temporary=True, by_token=True),
+    _Rule(Kind.PRINCIPAL_UNKNOWN, ("auth",), "unsuccessful", r"7\.3", by_token=True),
+    _Rule(Kind.TOKEN_NOT_TAKEN, ("auth",), by_token=True),
     _Rule(Kind.PASSWORDS_OFF, ("auth",), phrases.PASSWORDS_OFF),
     _Rule(Kind.BROWSER_LOGIN, ("auth",), phrases.BROWSER_LOGIN),
     _Rule(Kind.BROWSER_LOGIN, ("auth",), codes=(534,), enhanced=r"7\.14"),

@@ -51,9 +51,9 @@ class Envelope:
         return "" if self.is_ascii else " SMTPUTF8"
 
 
-def try_envelope(session: Session, envelope: Envelope, *, attempted: bool) -> None:
+def try_envelope(session: Session, envelope: Envelope) -> None:
     """Go through the stage `envelope`: name the sender and the recipients, and take them back."""
-    if session.target.auth_type == "plain" and not attempted:
+    if session.target.authenticates and not session.authenticated:
         session.skip("envelope", "no AUTH was attempted")
         return
     with session.stage("envelope") as record:

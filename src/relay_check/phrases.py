@@ -263,6 +263,7 @@ RIGHTS = (
     r"not authori[sz]ed to perform|insufficient (permission|privilege|right|authori)"
     r"|(permission|privilege|right)s? (to (send|relay|submit)|denied)|access restricted"
 )
+SEND_AS = r"sendasdenied|\bsend (as|on behalf)\b"
 SENDER_NOT_OWNED = (
     r"sendasdenied|send(ing)? (as|on behalf)|not owned by|not logged in"
     r"|relaying disallowed as|(not|n't) (allowed|permitted|authori[sz]ed|able)"

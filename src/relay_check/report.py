@@ -74,8 +74,8 @@ class Stage:
     """One step on the way to the relay.
 
     Attributes:
-        name: `resolve`, `connect`, `banner`, `ehlo`, `tls`, `ehlo-after-tls`, `auth`, `envelope`
-            or, of `send`, `message`; and `quit`. Each is there once at most.
+        name: `resolve`, `connect`, `banner`, `ehlo`, `tls`, `ehlo-after-tls`, `token`, `auth`,
+            `envelope` or, of `send`, `message`; and `quit`. Each is there once at most.
         outcome: How it ended.
         duration_ms: How long it took, in milliseconds.
         facts: What was seen; the keys are lower-case words joined by hyphens.

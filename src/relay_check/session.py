@@ -70,6 +70,7 @@ class Session:
         ehlo_name: How the relay was greeted.
         capabilities: What EHLO listed: each keyword in capitals, with its parameters.
         authenticated: Whether AUTH succeeded.
+        token: The access token; empty without one.
         answer: The relay's answer to the message, quoted.
         left_out: The relay's answer for each recipient of the message that it refused.
     """
@@ -84,6 +85,7 @@ class Session:
         self.ehlo_name = ""
         self.capabilities: dict[str, str] = {}
         self.authenticated = False
+        self.token = ""
         self.answer: str | None = None
         self.left_out: dict[str, str] = {}
         self._connection: wire.Connection | None = None
@@ -121,7 +123,7 @@ class Session:
             self.quote(self.target.host),
             self.target.port,
             self.target.transport_security,
-            self.quote(self.target.user or "") if self.target.auth_type == "plain" else "",
+            self.quote(self.target.user or "") if self.target.authenticates else "",
             self.ehlo_name,
             self._own_address,
             self._began,
@@ -216,6 +218,7 @@ class Session:
             host=self.target.host.lower(),
             encrypted=self.connection.is_encrypted,
             authenticated=self.authenticated,
+            by_token=self.target.auth_type == "oauth2",
             auth_offered="AUTH" in self.capabilities,
         )
         return answers.kind_of(reply, situation)

@@ -25,6 +25,7 @@ def check(  # noqa: PLR0913 - each has a default and a name
     timeout: float = 10.0,
     stage_timeout: float | None = None,
     attempt_auth: bool = True,
+    redeem_refresh_token: bool = False,
     resolver: network.Resolver = socket.getaddrinfo,
 ) -> Report:
     """Find out whether the relay would take mail. No mail is sent.
@@ -38,6 +39,9 @@ def check(  # noqa: PLR0913 - each has a default and a name
             banner that is slow to come and for AUTH, which get all that is left.
         attempt_auth: Whether to try AUTH, where `target` wants it. If not, the envelope is left
             out too, because its refusal would mean nothing.
+        redeem_refresh_token: Whether to use up a refresh token, where `target` has one: what
+            takes its place is lost, and whoever holds the same one may be locked out. If not,
+            its endpoint is reached, and AUTH is left out.
         resolver: Looks up addresses, as `socket.getaddrinfo` does.
 
     Returns:
@@ -51,8 +55,8 @@ def check(  # noqa: PLR0913 - each has a default and a name
     with contextlib.closing(session):
         with contextlib.suppress(StopError):
             _reach(session, resolver)
-            auth.authenticate(session, attempt=attempt_auth)
-            envelope.try_envelope(session, addresses, attempted=attempt_auth)
+            auth.authenticate(session, attempt=attempt_auth, redeem=redeem_refresh_token)
+            envelope.try_envelope(session, addresses)
         _finish(session)
     tls.verify_strictly(session)
     return session.report()
@@ -68,7 +72,7 @@ def send(  # noqa: PLR0913 - each has a default and a name
     stage_timeout: float | None = None,
     resolver: network.Resolver = socket.getaddrinfo,
 ) -> SendReport:
-    """Send one message through the relay.
+    """Send one message through the relay. A refresh token is not redeemed for it.
 
     Args:
         target: The relay.
@@ -92,7 +96,7 @@ def send(  # noqa: PLR0913 - each has a default and a name
     with contextlib.closing(session):
         with contextlib.suppress(StopError):
             _reach(session, resolver)
-            auth.authenticate(session, attempt=True)
+            auth.authenticate(session, attempt=True, is_needed=True)
             content = delivery.wire_format(message, utf8=not addresses.is_ascii)
             delivery.send_message(session, addresses, content)
         _finish(session)

@@ -22,6 +22,10 @@ _MAX_QUOTE = 300
 # As many characters of base64 as tell four octets of what they encode.
 _PIECE = 6
 CRLF = b"\r\n"
+# RFC 4954 section 4: what makes the command longer is for the answer to a challenge.
+_MAX_COMMAND = 512
+CHALLENGE = 334
+"""The code of a challenge (RFC 4954 section 4)."""
 # RFC 2034 puts it at the beginning; qmail and others put it in brackets at the end.
 _ENHANCED = re.compile(r"(?:^|[\s(#])([245]\.\d{1,3}\.\d{1,3})(?=$|[\s):;,])")
 
@@ -70,10 +74,22 @@ class Quoter:
         self._pieces: set[str] = set()
         if target.password:
             password = target.password.encode(errors="surrogatepass")
-            encoded = (base64_of(password), base64_of(plain_response(target)))
-            pieces = {piece for text in encoded for piece in _pieces(text.rstrip("="))}
-            # A password of blanks alone is no piece: there is nothing to see of it.
-            self._pieces = {_squeezed(piece) for piece in (*pieces, target.password)} - {""}
+            self.hide(target.password, password, plain_response(target))
+        if target.oauth:
+            for secret in target.oauth.secrets:
+                self.hide_random(secret)
+
+    def hide_random(self, secret: str, *sent: bytes) -> None:
+        """Hide as `hide` does, and the secret itself in part: no part of it is a word."""
+        self.hide(secret, secret.encode(errors="surrogatepass"), *sent)
+        self._pieces.update(_squeezed(piece) for piece in _pieces(secret))
+
+    def hide(self, secret: str, *sent: bytes) -> None:
+        """Hide from now on a secret, and what AUTH sends with it, in base64 and in part too."""
+        encoded = (base64_of(data).rstrip("=") for data in sent)
+        pieces = {piece for text in encoded for piece in _pieces(text)}
+        # A secret of blanks alone is no piece: there is nothing to see of it.
+        self._pieces |= {_squeezed(piece) for piece in (*pieces, secret)} - {""}
 
     def __call__(self, text: str) -> str:
         """Return what may be shown of a text."""
@@ -97,11 +113,11 @@ def _hide(text: str, pieces: set[str]) -> str:
     places = [place for place, character in enumerate(text) if not character.isspace()]
     squeezed = _squeezed(text)
     hidden: set[int] = set()
-    for piece in pieces:
-        start = squeezed.find(piece)
-        while start >= 0:
-            hidden.update(range(places[start], places[start + len(piece) - 1] + 1))
-            start = squeezed.find(piece, start + 1)
+    # A token has thousands of pieces, and most are of one length: look in the set for each part.
+    for length in {len(piece) for piece in pieces}:
+        for start in range(len(squeezed) - length + 1):
+            if squeezed[start : start + length] in pieces:
+                hidden.update(range(places[start], places[start + length - 1] + 1))
     runs = itertools.groupby(range(len(text)), hidden.__contains__)
     return "".join("[hidden]" if known else "".join(text[i] for i in run) for known, run in runs)
 
@@ -118,6 +134,13 @@ def _escape(character: str) -> str:
 def plain_response(target: Target) -> bytes:
     """RFC 4616 section 2, without an authorization identity."""
     return f"\0{target.user}\0{target.password}".encode(errors="surrogatepass")
+
+
+def auth_command(mechanism: str, response: str) -> str:
+    """Return AUTH with the base64 of an initial response, as far as that fits into a command."""
+    command = f"AUTH {mechanism} {response}"
+    is_short = len(command) + len(CRLF) <= _MAX_COMMAND
+    return command if is_short else f"AUTH {mechanism}"
 
 
 def base64_of(data: bytes) -> str:

@@ -28,7 +28,7 @@ KEYS = (
 """The keys of the secret, each the name of a field of `Grant` with hyphens."""
 
 _REQUIRED = {
-    "token-url": "the identity provider's token endpoint",
+    "token-url": "the token endpoint of the identity provider",
     "client-id": "the ID of the application at the identity provider",
 }
 _DECIDING = ("client-secret", "private-key", "refresh-token")

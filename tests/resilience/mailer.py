@@ -30,7 +30,8 @@ class MailerCharm(ops.CharmBase):
         legacy = event.relation.name == smtp.LEGACY_RELATION_NAME
         data = (self._smtp_legacy if legacy else self._smtp).read(event.relation).data
         if data is not None:
-            relay = data.model_dump(mode="json", exclude={"password_id"}, exclude_none=True)
+            ids = {"password_id", "oauth_id"}
+            relay = data.model_dump(mode="json", exclude=ids, exclude_none=True)
             self._file(event.relation).write_text(json.dumps(relay))
 
     def _on_smtp_data_removed(self, event: smtp.SmtpDataRemovedEvent) -> None:

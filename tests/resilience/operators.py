@@ -35,6 +35,7 @@ RIGHT: list[dict[str, Any]] = [
     {"port": 587, "transport_security": "starttls"},
     {"user": "notifier", "auth_type": "plain"},
     {"user": "", "auth_type": "none"},
+    {"user": "notifier", "auth_type": "oauth2"},
     {"domain": "example.com"},
     {"smtp_sender": "no-reply@example.com"},
     {"smtp_sender": "", "domain": ""},
@@ -48,6 +49,9 @@ WRONG: list[dict[str, Any]] = [
     {"user": "", "auth_type": "plain"},
 ]
 MENDED: dict[str, Any] = {**RELAY, "auth_type": "none", "smtp_sender": "", "password_secret": ""}
+
+KEYS = ("password", "client-secret", "refresh-token")
+"""What a user's secret holds; the last two for OAuth, with the keys that go with them."""
 
 hasty = st.booleans()
 numbers = st.integers(0, 9)
@@ -120,18 +124,21 @@ class Operators(RuleBasedStateMachine):
         self._configure(password=self.world.password(str(number)) if number else "")
         self._end(hasty=hasty)
 
-    @rule(number=numbers, granted=st.booleans(), used=st.booleans())
+    @rule(number=numbers, key=st.sampled_from(KEYS), granted=st.booleans(), used=st.booleans())
     @precondition(lambda self: len(self.oracle.secrets) < 3)
-    def add_secret(self, number: int, *, granted: bool, used: bool) -> None:
+    def add_secret(self, number: int, key: str, *, granted: bool, used: bool) -> None:
         name = f"user-{len(self.oracle.secrets)}"
-        content = {"password": self.world.password(f"{name} {number}")}
+        self._log(f"add {name} with {key} {number}")
+        content = self._content(key, f"{name} {number}")
         secret = UserSecret(self.world.juju.add_secret(name, content), content)
         self.oracle.secrets[name] = secret
         if granted:
             self.world.juju.grant_secret(name, INTEGRATOR)
             secret.granted = True
-        if used:
+        if used and key == "password":
             self._configure(password_secret=secret.id)
+        elif used:
+            self._configure(user="notifier", auth_type="oauth2", oauth_secret=secret.id)
         self._settle()
 
     @rule(data=st.data(), granted=st.booleans())
@@ -144,12 +151,12 @@ class Operators(RuleBasedStateMachine):
         self.oracle.secrets[name].granted = granted
         self._settle(update_status=True)
 
-    @rule(data=st.data(), number=numbers, hasty=hasty)
+    @rule(data=st.data(), key=st.sampled_from(KEYS), number=numbers, hasty=hasty)
     @precondition(lambda self: self._living_secrets())
-    def update_secret(self, data: st.DataObject, number: int, *, hasty: bool) -> None:
+    def update_secret(self, data: st.DataObject, key: str, number: int, *, hasty: bool) -> None:
         name = data.draw(st.sampled_from(self._living_secrets()))
-        key = "password" if number else "passphrase"
-        content = {key: self.world.password(f"{name} {number}")}
+        key = key if number else "passphrase"
+        content = self._content(key, f"{name} {number}")
         self._log(f"update {name} with {key} {number}")
         self.world.juju.update_secret(name, content)
         self.oracle.secrets[name].content = content
@@ -259,6 +266,12 @@ class Operators(RuleBasedStateMachine):
         self._log(f"configure {shown}")
         self.world.configure(**options)
         self.oracle.change(**options)
+
+    def _content(self, key: str, name: str) -> dict[str, str]:
+        content = {key: self.world.password(name)}
+        if key in {"client-secret", "refresh-token"}:
+            content |= {"token-url": "https://login.example.com/token", "client-id": "mailer"}
+        return content
 
     def _deploy(self, app: str) -> None:
         self._log(f"deploy {app}")

@@ -9,6 +9,10 @@ from world import INTEGRATOR
 
 Relay = dict[str, Any]
 
+_SECRET_OPTIONS = {"password_secret", "oauth_secret"}
+
+_GRANT_KEYS = ("token-url", "client-id", "scope", "client-secret", "private-key")
+_MORE_GRANT_KEYS = ("refresh-token", "certificate", "subject")
 _DEFAULTS: dict[str, Any] = {"port": 25, "auth_type": "none", "transport_security": "none"}
 
 
@@ -58,15 +62,16 @@ class Oracle:
     def wrong(self) -> set[str]:
         """Return the options that the status must name."""
         options = {**_DEFAULTS, **self.options}
-        plain = options["auth_type"] == "plain"
+        plain, oauth = options["auth_type"] == "plain", options["auth_type"] == "oauth2"
         secret_id, password = options.get("password_secret"), options.get("password")
         wrong = {
             "host": not options.get("host"),
             "port": not 1 <= options["port"] <= 65535,
-            "user": plain and not options.get("user"),
+            "user": (plain or oauth) and not options.get("user"),
             "password": plain and not password and not secret_id,
-            "password_secret": bool(secret_id) and not self._user_password(),
-            "auth_type": options["auth_type"] not in {"none", "not_provided", "plain"},
+            "password_secret": bool(secret_id) and not oauth and not self._user_password(),
+            "oauth_secret": oauth and not self._grant(),
+            "auth_type": options["auth_type"] not in {"none", "not_provided", "plain", "oauth2"},
             "transport_security": (
                 options["transport_security"] not in {"none", "starttls", "tls"}
             ),
@@ -74,24 +79,51 @@ class Oracle:
         }
         return {option for option, is_wrong in wrong.items() if is_wrong}
 
-    def relay(self) -> Relay:
+    def relay(self, app: str) -> Relay:
         """Return the configured relay, as a requirer reads it."""
         options = {**_DEFAULTS, **self.options}
-        options.pop("password_secret", None)
+        relay: Relay = {"skip_ssl_verify": False, "recipients": []}
+        relay |= {name: value for name, value in options.items() if name not in _SECRET_OPTIONS}
+        if options["auth_type"] == "oauth2":
+            relay.pop("password", None)
+            return {**relay, "auth_type": "none", **self._oauth(app)}
         password = self._user_password()
-        return {
-            "skip_ssl_verify": False,
-            "recipients": [],
-            **options,
-            **({"password": password} if password else {}),
-        }
+        return {**relay, **({"password": password} if password else {})}
+
+    def needs_no_secret(self) -> bool:
+        """Whether nothing is configured that a requirer would read from a secret."""
+        given = self.options.get("password") or self._user_password()
+        return not given and self.options.get("auth_type") != "oauth2"
+
+    def alone(self) -> str:
+        """Return who has the refresh token where others cannot; empty if all can authenticate."""
+        on_smtp = self._on_smtp()
+        oauth = self.options.get("auth_type") == "oauth2"
+        return on_smtp[0] if oauth and "refresh-token" in self._grant() and on_smtp[1:] else ""
+
+    def _on_smtp(self) -> list[str]:
+        """The requirers that can read a secret, in the order in which they were related."""
+        return [app for app, endpoint in self.endpoints.items() if endpoint == "smtp"]
+
+    def _oauth(self, app: str) -> Relay:
+        if self.endpoints[app] != "smtp" or self.alone() not in {"", app}:
+            return {}
+        grant = {key: self._grant().get(key, "") for key in (*_GRANT_KEYS, *_MORE_GRANT_KEYS)}
+        return {"oauth": {key.replace("-", "_"): value for key, value in grant.items()}}
 
     def _user_password(self) -> str | None:
+        return self._read("password_secret").get("password")
+
+    def _grant(self) -> dict[str, str]:
+        content = self._read("oauth_secret")
+        decides = {"client-secret", "refresh-token"} & content.keys()
+        return content if decides and {"token-url", "client-id"} <= content.keys() else {}
+
+    def _read(self, option: str) -> dict[str, str]:
         for secret in self.secrets.values():
-            if secret.id == self.options.get("password_secret"):
-                readable = secret.granted and not secret.removed
-                return secret.content.get("password") if readable else None
-        return None
+            if secret.id == self.options.get(option) and secret.granted and not secret.removed:
+                return secret.content
+        return {}
 
     def change(self, **options: Any) -> None:
         """Take note of options that are set; what is empty is unset."""
@@ -124,22 +156,35 @@ class Oracle:
             for secret in self.secrets.values():
                 secret.granted = False
 
-    def passwords(self) -> dict[str, str]:
-        """Return the password that each requirer gets by the secret."""
-        last = {app: relays[-1] for app, relays in self.published.items()}
-        return {
-            app: relay["password"]
-            for app, relay in last.items()
-            if relay and "password" in relay and self.endpoints[app] == "smtp"
-        }
+    def contents(self) -> dict[str, dict[str, str]]:
+        """Return the content of the secret that each requirer can read."""
+        contents = {app: self._content(app, relays[-1]) for app, relays in self.published.items()}
+        return {app: content for app, content in contents.items() if content}
+
+    def _content(self, app: str, relay: Relay | None) -> dict[str, str]:
+        if not relay or self.endpoints[app] != "smtp":
+            return {}
+        if "oauth" in relay:
+            oauth = relay["oauth"].items()
+            return {key.replace("_", "-"): value for key, value in oauth if value}
+        return {"password": relay["password"]} if "password" in relay else {}
 
     def pass_on(self) -> None:
         """Take note that hooks may run by now, and publish what is configured."""
         if not self.wrong():
-            for relays in self.published.values():
-                relays.append(self.relay())
+            for app, relays in self.published.items():
+                relays.append(self.relay(app))
 
     def settled(self) -> None:
         """Take note that all hooks have run: what is valid has won."""
-        if not self.wrong():
-            self.published = {app: [self.relay()] for app in self.published}
+        if self.wrong():
+            return
+        could_read = {
+            app
+            for app, relays in self.published.items()
+            if any(self._content(app, relay) for relay in relays)
+        }
+        self.published = {app: [self.relay(app)] for app in self.published}
+        readers = self.contents().keys()
+        if readers:
+            self.former = (self.former | could_read) - readers

@@ -28,7 +28,7 @@ def check(world: World, abroad: World, oracle: Oracle) -> None:
     for name, app in apps.items():
         for unit in app.units.values():
             if name == INTEGRATOR:
-                _check_integrator(unit.workload_status, oracle.wrong())
+                _check_integrator(unit.workload_status, oracle)
             else:
                 assert unit.workload_status.current == _requirers_status(oracle, name)
     _check_secret(world, abroad, oracle)
@@ -50,10 +50,16 @@ def _check_workloads(
                 oracle.published[name] = [relay]
 
 
-def _check_integrator(shown: jubilant.statustypes.StatusInfo, wrong: set[str]) -> None:
+def _check_integrator(shown: jubilant.statustypes.StatusInfo, oracle: Oracle) -> None:
+    wrong = oracle.wrong()
+    if not wrong:
+        alone = oracle.alone()
+        assert shown.current == "active"
+        assert f"its refresh token serves {alone} alone" in shown.message or not alone
+        assert alone or not shown.message
+        return
     named = set(re.findall(r"(?:^|; )([a-z_]+): ", shown.message))
-    assert (shown.current, named) == ("blocked" if wrong else "active", wrong)
-    assert wrong or not shown.message
+    assert (shown.current, named) == ("blocked", wrong)
 
 
 def _requirers_status(oracle: Oracle, app: str) -> str:
@@ -63,7 +69,7 @@ def _requirers_status(oracle: Oracle, app: str) -> str:
 
 
 def _check_secret(world: World, abroad: World, oracle: Oracle) -> None:
-    passwords = oracle.passwords()
+    contents = oracle.contents()
     owned = world.secrets(owner=INTEGRATOR)
     foreign = abroad.juju.status().apps.keys()
     assert len(owned) <= 1
@@ -71,11 +77,11 @@ def _check_secret(world: World, abroad: World, oracle: Oracle) -> None:
     readers = [reader for one in owned for reader in one.readers]
     # Another model's application goes by a name that Juju makes up.
     local = [reader for reader in readers if not reader.startswith("application-remote-")]
-    assert local == sorted(f"application-{app}" for app in passwords.keys() - foreign)
-    assert len(readers) == len(passwords)
-    if passwords:
-        assert [{one.content["password"]} for one in owned] == [set(passwords.values())]
-    elif not oracle.wrong() and "password" not in oracle.relay():
+    assert local == sorted(f"application-{app}" for app in contents.keys() - foreign)
+    assert len(readers) == len(contents)
+    if contents:
+        assert [one.content for one in owned for _ in contents] == [*contents.values()]
+    elif not oracle.wrong() and oracle.needs_no_secret():
         assert owned == []
 
 
@@ -83,7 +89,7 @@ def check_outsiders(world: World, abroad: World, oracle: Oracle) -> None:
     """Let everybody who may not read the secret try to; they count as former readers then."""
     foreign = abroad.juju.status().apps.keys()
     for secret in world.secrets(owner=INTEGRATOR):
-        for outsider in oracle.units.keys() - {INTEGRATOR, *oracle.passwords()}:
+        for outsider in oracle.units.keys() - {INTEGRATOR, *oracle.contents()}:
             home = abroad if outsider in foreign else world
             with pytest.raises(jubilant.TaskError):
                 home.juju.exec("secret-get", secret.uri, unit=f"{outsider}/leader")

@@ -235,9 +235,10 @@ class World:
         ops keeps them in a folder of /tmp that only the charm's user may enter, for the time of
         that one command.
         """
-        for path in pathlib.Path(tempfile.gettempdir()).glob("tmp*/password"):
-            if self._token in path.read_text():
-                shutil.rmtree(path.parent)
+        for key in ("password", "client-secret", "refresh-token"):
+            for path in pathlib.Path(tempfile.gettempdir()).glob(f"tmp*/{key}"):
+                if self._token in path.read_text():
+                    shutil.rmtree(path.parent)
 
     @functools.cached_property
     def _model_uuid(self) -> str:

@@ -62,7 +62,7 @@ SENDGRID_CREDENTIALS = Words(
 SMTP_AUTH_OFF = Words(
     NO_PERMISSION,
     "SMTP AUTH is switched off",
-    "The provider has SMTP AUTH off for this account or its organization; no password helps.",
+    "SMTP AUTH is off for this mailbox or its whole organization; no password or token helps.",
     "Have its administrator switch SMTP AUTH on for the mailbox, or use another relay.",
 )
 SECURITY_POLICY = Words(
@@ -74,8 +74,8 @@ SECURITY_POLICY = Words(
 PASSWORDS_OFF = Words(
     NO_PERMISSION,
     "passwords are switched off",
-    "The provider lets programs in by OAuth alone, which clients of this relay do not speak.",
-    "Use a relay that takes a password or knows this machine's address; no password helps.",
+    "The provider lets programs in by OAuth alone; no password helps.",
+    "Set auth_type=oauth2 and oauth_secret; what knows passwords alone uses smtp-forwarder.",
 )
 ACCOUNT_DISABLED = Words(
     NO_PERMISSION,
@@ -104,7 +104,7 @@ AUTH_MECHANISM_REFUSED = Words(
 AUTH_TEMPORARY = Words(
     TEMPORARY,
     "AUTH fails for now",
-    "The relay cannot check the password now; it may be right.",
+    "The relay cannot check the password or token now; it may be right.",
     LATER,
 )
 AUTH_FAILED = Words(
@@ -122,6 +122,44 @@ AUTH_REQUIRED = Words(
 DENIED_AFTER_AUTH = Words(
     NO_PERMISSION,
     "denied after AUTH",
-    "The relay took the user and the password, and refuses this account all the same.",
+    "AUTH succeeded, and the relay refuses this account all the same.",
     "Ask the relay's operator: its rules must let this account send once it has logged in.",
+)
+TOKEN_IN_CLEAR = Words(
+    NO_PERMISSION,
+    "token sent in the clear",
+    "transport_security=none: everyone on the way can read the token, and send with it.",
+    "Set transport_security=starttls or tls: relays that take tokens have it.",
+    is_warning=True,
+)
+AUTH_NO_OAUTH = Words(
+    NO_PERMISSION,
+    "no AUTH mechanism for tokens",
+    "The relay offers {offered}, and auth_type=oauth2 needs XOAUTH2 or OAUTHBEARER.",
+    "Set host and port to the provider's server for submission, or use a password.",
+)
+TOKEN_NOT_TAKEN = Words(
+    NO_PERMISSION,
+    "relay refuses the token",
+    "The identity provider gave a token, which the relay does not take for this mailbox.",
+    "Set user to the mailbox that the token is for, and scope to what its relay wants.",
+)
+TOKEN_SCOPE = Words(
+    NO_PERMISSION,
+    "scope does not suffice",
+    "The relay takes the token, and wants one with another scope.",
+    "Set scope to the one that the relay's answer names, and have it consented to.",
+)
+PRINCIPAL_UNKNOWN = Words(
+    NO_PERMISSION,
+    "Exchange does not know the application",
+    "The token is good, but no service principal of the application has rights on the mailbox.",
+    "Run New-ServicePrincipal with the enterprise application's object ID, then "
+    "Add-MailboxPermission with FullAccess on the mailbox; SMTP.SendAsApp needs consent.",
+)
+SEND_AS_DENIED = Words(
+    NO_PERMISSION,
+    "not allowed to send as the mailbox",
+    "The mailbox of the token may not send as {sender}.",
+    "Set smtp_sender to the mailbox in user, or have SendAs granted with Add-RecipientPermission.",
 )

@@ -37,7 +37,7 @@ RELAY_DENIED = Words(
 RELAY_DENIED_TO_ACCOUNT = Words(
     DATA,
     "account may not relay",
-    "The relay took the password, and does not pass mail on to {recipient} for this account.",
+    "AUTH succeeded, but the relay does not pass mail on to {recipient} for this account.",
     "Ask the relay's operator to let the account send there; check that it is the right relay.",
 )
 ACCOUNT_IN_TEST = Words(

@@ -5,12 +5,14 @@ from __future__ import annotations
 import base64
 import contextlib
 import dataclasses
+import io
 import socket
 from typing import TYPE_CHECKING, Any
 
 import certificate_authority as ca
 
 import relay_check
+from relay_check import __main__ as command
 
 if TYPE_CHECKING:
     import pathlib
@@ -113,3 +115,26 @@ def base64_of(text: str) -> str:
 def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         return listener.getsockname()[1]
+
+
+@dataclasses.dataclass(frozen=True)
+class Result:
+    code: int
+    stdout: str
+    stderr: str
+
+
+def run(*arguments: str) -> Result:
+    """Run the command in this process, which is faster than in one of its own."""
+    stdout, stderr = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(stdout), contextlib.redirect_stderr(stderr):
+        try:
+            code = command.main(arguments)
+        except SystemExit as e:
+            code = e.code
+    assert isinstance(code, int)
+    return Result(code, stdout.getvalue(), stderr.getvalue())
+
+
+def at(relay: scripted.ScriptedRelay) -> list[str]:
+    return ["--host", "127.0.0.1", "--port", str(relay.port)]

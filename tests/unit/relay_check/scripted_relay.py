@@ -40,7 +40,8 @@ class Behaviour:
     Attributes:
         answers: What it says to a verb, in the place of `DEFAULTS`; BANNER, EHLO, EHLO-AFTER-TLS,
             HANDSHAKE and MESSAGE are verbs too, and so are `RCPT <address>` and, for the steps
-            of AUTH, LOGIN-0, LOGIN-1, CRAM-MD5-0 and PLAIN-0.
+            of AUTH, LOGIN-0, LOGIN-1, CRAM-MD5-0, PLAIN-0, XOAUTH2-0 and OAUTHBEARER-0; after
+            XOAUTH2-ERROR and OAUTHBEARER-ERROR, challenges with an error, AUTH follows.
         capabilities: What EHLO lists.
         capabilities_after_tls: What EHLO lists over TLS, if that differs.
         context: The certificate, for STARTTLS or TLS from the first byte.
@@ -123,14 +124,21 @@ class Conversation:
 
     def _auth(self) -> None:
         _, mechanism, *response = self.commands[-1].split(" ", 2)
+        # Few relays want a response by itself, where it came already.
+        is_told = response and f"{mechanism}-0" not in self._behaviour.answers
+        first = [] if is_told else [""]
         steps = {
-            # Few relays want the response of PLAIN by itself, where it came already.
-            "PLAIN": [] if response and "PLAIN-0" not in self._behaviour.answers else [""],
+            "PLAIN": first,
             "LOGIN": ["VXNlcm5hbWU6", "UGFzc3dvcmQ6"],
+            "XOAUTH2": first,
+            "OAUTHBEARER": first,
             "CRAM-MD5": [base64.b64encode(b"<1896.697170952@relay.test>").decode()],
         }.get(mechanism, [])
         for number, step in enumerate(steps):
             self._answer(f"{mechanism}-{number}", f"334 {step}")
+            self.commands.append(self._line())
+        if f"{mechanism}-ERROR" in self._behaviour.answers:
+            self._answer(f"{mechanism}-ERROR")
             self.commands.append(self._line())
         self._answer("AUTH")
 

@@ -24,7 +24,12 @@ ADDRESSES = st.one_of(st.text(), st.lists(PIECES, max_size=8).map("".join))
 
 def configured(port: int, host: str = "127.0.0.1", **options: Any) -> relay.Relay:
     config = {"host": host, "port": port, **options}
-    return relay.read(config, application="mail", parse_recipients=smtp.parse_recipients)
+    return relay.read(
+        config,
+        application="mail",
+        parse_recipients=smtp.parse_recipients,
+        read_secret=lambda _: GRANT,
+    )
 
 
 @hypothesis.settings(max_examples=1000)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import email.message
 import pathlib
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import checking
 import pytest
@@ -13,7 +13,11 @@ from checking import ACCOUNT, HOST, Resolver
 from scripted_relay import Behaviour, ScriptedRelay
 
 import relay_check
+import smtp_oauth
 from relay_check import Kind
+
+if TYPE_CHECKING:
+    from tests import token_endpoint
 
 TABLE = pathlib.Path(__file__).with_name("relay_answers.tsv")
 SENDER, RECIPIENT = "app@lab.test", "ops@far.test"
@@ -43,13 +47,22 @@ def rows() -> list[Row]:
 ROWS = rows()
 
 
-def check(relay: ScriptedRelay, row: Row, pki: checking.Pki) -> relay_check.Report:
-    account: dict[str, Any] = ACCOUNT if row.auth_type == "plain" else {}
+def check(
+    relay: ScriptedRelay, row: Row, pki: checking.Pki, endpoint: token_endpoint.Endpoint
+) -> relay_check.Report:
+    account: dict[str, Any] = {
+        "plain": ACCOUNT,
+        "oauth2": {
+            "auth_type": "oauth2",
+            "user": endpoint.client.user,
+            "oauth": smtp_oauth.Grant.of(endpoint.content("client-secret")),
+        },
+    }.get(row.auth_type, {})
     target = relay_check.Target(
         HOST,
         relay.port,
         transport_security=row.transport_security,
-        tls_ca_chain=pki.root.pem,
+        tls_ca_chain=pki.root.pem + endpoint.ca,
         **account,
     )
     resolver = Resolver(relay.host)
@@ -65,12 +78,13 @@ def check(relay: ScriptedRelay, row: Row, pki: checking.Pki) -> relay_check.Repo
 
 
 @pytest.mark.parametrize("row", ROWS, ids=[f"{row.stage}-{row.answer[:40]}" for row in ROWS])
-def test_answer(pki: checking.Pki, row: Row) -> None:
+def test_answer(pki: checking.Pki, endpoint: token_endpoint.Endpoint, row: Row) -> None:
     verbs = ["EHLO", "HELO"] if row.stage == "ehlo" else [PLACES[row.stage]]
-    offered = ("STARTTLS", "AUTH PLAIN") if row.auth_type == "plain" else ("STARTTLS",)
+    mechanism = {"plain": "AUTH PLAIN", "oauth2": "AUTH XOAUTH2"}.get(row.auth_type, "DSN")
+    offered = ("STARTTLS", mechanism)
     behaviour = Behaviour(dict.fromkeys(verbs, row.reply), offered, context=pki.good)
     with ScriptedRelay(behaviour) as relay:
-        report = check(relay, row, pki)
+        report = check(relay, row, pki, endpoint)
 
     [diagnosis] = (
         [report.failure.diagnosis]
@@ -80,7 +94,7 @@ def test_answer(pki: checking.Pki, row: Row) -> None:
     assert diagnosis is not None
     assert diagnosis.kind.name == row.kind, diagnosis.summary
     # Whatever was done already is never the remedy.
-    if row.auth_type == "plain":
+    if row.auth_type != "none":
         assert "auth_type=plain" not in diagnosis.remedy
     if row.transport_security != "none" and row.stage not in {"banner", "ehlo"}:
         assert "transport_security=starttls" not in diagnosis.remedy

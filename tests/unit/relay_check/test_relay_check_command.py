@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import dataclasses
-import io
 import json
 import os
 import pathlib
@@ -14,36 +11,20 @@ import signal
 import subprocess
 import sys
 import time
+from typing import TYPE_CHECKING
 
 import checking
 import pytest
-from checking import AUTH, PASSWORD
+from checking import AUTH, PASSWORD, Result, at, run
 from scripted_relay import SILENCE, Behaviour, ScriptedRelay
 
 import relay_check
-from relay_check import __main__ as command
+
+if TYPE_CHECKING:
+    from tests import token_endpoint
 
 ROOT = pathlib.Path(__file__).parents[3]
 COMMAND, DOCS = ROOT / "build/relay-check.pyz", ROOT / "docs"
-
-
-@dataclasses.dataclass(frozen=True)
-class Result:
-    code: int
-    stdout: str
-    stderr: str
-
-
-def run(*arguments: str) -> Result:
-    """Run in this process, which is faster."""
-    stdout, stderr = io.StringIO(), io.StringIO()
-    with contextlib.redirect_stdout(stdout), contextlib.redirect_stderr(stderr):
-        try:
-            code = command.main(arguments)
-        except SystemExit as e:
-            code = e.code
-    assert isinstance(code, int)
-    return Result(code, stdout.getvalue(), stderr.getvalue())
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -63,10 +44,6 @@ def run_process(*arguments: str, text: str = "") -> Result:
         env={"PATH": os.defpath},
     )
     return Result(finished.returncode, finished.stdout, finished.stderr)
-
-
-def at(relay: ScriptedRelay) -> list[str]:
-    return ["--host", "127.0.0.1", "--port", str(relay.port)]
 
 
 @pytest.fixture
@@ -271,8 +248,12 @@ def test_usage_errors_show_nothing_that_was_entered(arguments: list[str]) -> Non
     ("arguments", "message"),
     [
         (["--password", "x"], "process lists show arguments: put the password into a file"),
-        (["--user", "x"], "--user and --password-file go together"),
-        (["--password-file", "x"], "--user and --password-file go together"),
+        (["--user", "x"], "--user goes with --password-file or --oauth-file"),
+        (["--password-file", "x"], "--user goes with --password-file or --oauth-file"),
+        (["--oauth-file", "x"], "--user goes with --password-file or --oauth-file"),
+        (["--redeem-refresh-token"], "--redeem-refresh-token goes with --oauth-file"),
+        (["--oauth-file", "x", "--password-file", "x"], "not allowed with argument"),
+        (["--user", "x", "--oauth-file", "/nonexistent"], "--oauth-file: No such file"),
         (["--port", "0"], "port: must be between 1 and 65535"),
         (["--timeout", "0"], "--timeout: must be more than 0 seconds"),
         (["--timeout", "nan"], "--timeout: must be more than 0 seconds"),
@@ -360,3 +341,28 @@ def test_every_diagnosis_stands_in_the_documentation(page: str) -> None:
     for kind in relay_check.Kind:
         shown = kind.title if page.startswith("how-to") else f"`{kind.code}` | {kind.exit_code}"
         assert text.count(f"\n| {shown} |") == 1
+
+
+# OAuth 2.0.
+
+
+@pytest.mark.parametrize("file", ["-", "keys.json"])
+def test_one_file_fetches_a_token(
+    endpoint: token_endpoint.Endpoint, tmp_path: pathlib.Path, file: str
+) -> None:
+    keys = json.dumps(endpoint.content("client-secret"))
+    (tmp_path / "keys.json").write_text(keys)
+    (tmp_path / "ca.pem").write_text(endpoint.ca)
+    path = file if file == "-" else str(tmp_path / file)
+    with ScriptedRelay(Behaviour(capabilities=("AUTH XOAUTH2",))) as relay:
+        result = run_process(
+            *[*at(relay), "--user", endpoint.client.user, "--oauth-file", path],
+            *["--ca-file", str(tmp_path / "ca.pem"), "--timeout", "60", "--json"],
+            text=keys,
+        )
+
+    assert (result.code, result.stderr) == (0, "")
+    stages = {stage["name"]: stage for stage in json.loads(result.stdout)["stages"]}
+    assert stages["token"]["facts"]["grant"] == "client-secret"
+    assert stages["auth"]["facts"]["chosen"] == "XOAUTH2"
+    assert [secret for secret in endpoint.secrets if secret in result.stdout] == []

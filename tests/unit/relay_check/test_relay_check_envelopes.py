@@ -46,13 +46,13 @@ LATER = "Try again in some minutes; if it stays, ask the relay's operator."
             ),
         ),
         (
-            ("AUTH GSSAPI XOAUTH2",),
+            ("AUTH GSSAPI NTLM",),
             Kind.AUTH_NO_MECHANISM,
             (
                 "auth",
-                "no common AUTH mechanism: GSSAPI XOAUTH2",
+                "no common AUTH mechanism: GSSAPI NTLM",
                 (
-                    "The relay offers GSSAPI XOAUTH2, and clients of auth_type=plain use "
+                    "The relay offers GSSAPI NTLM, and clients of auth_type=plain use "
                     "PLAIN, LOGIN or CRAM-MD5."
                 ),
                 (
@@ -97,7 +97,7 @@ def test_auth_not_possible(
             "454 4.7.0 temporary authentication failure",
             Kind.AUTH_TEMPORARY,
             "AUTH fails for now",
-            "The relay cannot check the password now; it may be right.",
+            "The relay cannot check the password or token now; it may be right.",
             LATER,
         ),
         (
@@ -294,7 +294,7 @@ def test_530_after_auth_asks_for_no_auth() -> None:
     assert diagnosis(report) == (
         "envelope",
         "denied after AUTH: 530 5.7.1 not you",
-        "The relay took the user and the password, and refuses this account all the same.",
+        "AUTH succeeded, and the relay refuses this account all the same.",
         "Ask the relay's operator: its rules must let this account send once it has logged in.",
     )
 

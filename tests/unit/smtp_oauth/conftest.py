@@ -30,8 +30,4 @@ def served() -> Generator[token_endpoint.Endpoint]:
 def endpoint(served: token_endpoint.Endpoint) -> Generator[token_endpoint.Endpoint]:
     """Give the endpoint as it was made: what a test scripts is forgotten after it."""
     yield served
-    served.answer = None
-    served.headers.clear()
-    served.rotates = False
-    served.ahead = 0.0
-    served.requests.clear()
+    served.forget()

@@ -169,7 +169,7 @@ def test_no_secret_is_in_the_repr() -> None:
 
 def test_all_that_is_missing_is_said_at_once() -> None:
     assert problems({}) == [
-        "key token-url is missing: set it to the identity provider's token endpoint",
+        "key token-url is missing: set it to the token endpoint of the identity provider",
         "key client-id is missing: set it to the ID of the application at the identity provider",
         NONE_DECIDES,
     ]
