@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
-import os
-import pathlib
 import platform
 import re
 import shutil
-import stat
-import zipfile
 from typing import TYPE_CHECKING, Any
 
 import jsonschema
 import yaml
 
-from localjuju import action_params, errors
+from localjuju import action_params, charm_files, errors
 
 if TYPE_CHECKING:
+    import pathlib
+
     from localjuju.releases import Release
 
 Value = bool | int | float | str
@@ -41,7 +39,6 @@ _METADATA = (
     "summary",
     "terms",
 )
-_NOT_CHARM = {".bzr", ".git", ".hg", ".ropeproject", ".svn", ".tox", "__pycache__"}
 _ROLES = {"peers": "peer", "provides": "provider", "requires": "requirer"}
 _SECRET = re.compile(r"secret:(//[0-9a-f-]{36}/)?[0-9a-v]{20}")
 _TRUE = {"1", "t", "T", "true", "TRUE", "True"}
@@ -137,46 +134,29 @@ class Charm:
         return f"local:{self.name}-{self.revision}"
 
 
-def load(source: pathlib.Path, folder: pathlib.Path, release: Release) -> Charm:
+def load(
+    source: pathlib.Path, folder: pathlib.Path, release: Release, unpacked: pathlib.Path
+) -> Charm:
     """Take a packed charm or a charm folder into the model's store and read it.
 
     Args:
         source: a ``.charm`` file, or a folder.
         folder: where the charm's files are kept; it must not exist.
         release: the release of Juju that takes it.
+        unpacked: as `charm_files.take` wants it.
 
     Raises:
         errors.JujuError: if there is no charm, or not a valid one, or one without bases.
     """
+    charm_files.take(source, folder, unpacked)
     if source.is_dir():
-        shutil.copytree(source, folder, symlinks=True, ignore=_ignored, copy_function=shutil.copy)
         for name, text in split_project(folder, _yaml(folder / "charmcraft.yaml")).items():
             (folder / name).write_text(text)
-    elif source.is_file():
-        _unzip(source, folder)
-    else:
-        raise errors.JujuError(f'no charm was found at "{source}"')
     try:
         return _read(source, folder, release)
     except errors.JujuError:
         shutil.rmtree(folder)
         raise
-
-
-def install(charm: Charm, target: pathlib.Path, old: Charm | None = None) -> None:
-    """Put a charm's files into a unit's charm folder, all with the present as their time.
-
-    Files that the old charm brought and the new one lacks go; what the unit made itself stays.
-    A file is replaced, never rewritten, because a workload may still run from it.
-    """
-    new_files = set(_files(charm.path))
-    for name in sorted(set(_files(old.path)) - new_files) if old else []:
-        (target / name).unlink(missing_ok=True)
-    for name in sorted(new_files):
-        destination = target / name
-        destination.parent.mkdir(parents=True, exist_ok=True)
-        destination.unlink(missing_ok=True)
-        shutil.copy(charm.path / name, destination, follow_symlinks=False)
 
 
 def split_project(project: pathlib.Path, settings: dict[str, Any]) -> dict[str, str]:
@@ -261,43 +241,6 @@ def check_option(option: Option, value: object) -> Value:
 
 def _wrong(option: Option, got: str) -> errors.JujuError:
     return errors.JujuError(f'option "{option.name}" expected {option.type}, got {got}')
-
-
-def _files(folder: pathlib.Path) -> list[pathlib.Path]:
-    """Every file of a charm, relative to its folder; a link to a folder counts as a file."""
-    found: list[pathlib.Path] = []
-    for parent, folders, names in os.walk(folder):
-        here = pathlib.Path(parent)
-        links = [name for name in folders if (here / name).is_symlink()]
-        found += [(here / name).relative_to(folder) for name in [*names, *links]]
-    return found
-
-
-def _ignored(folder: str, names: list[str]) -> set[str]:
-    at_root = "metadata.yaml" in names or "charmcraft.yaml" in names
-    build = {"build"} if at_root and not (pathlib.Path(folder) / "build").is_file() else set[str]()
-    return (_NOT_CHARM | build) & set(names)
-
-
-def _unzip(source: pathlib.Path, folder: pathlib.Path) -> None:
-    try:
-        with zipfile.ZipFile(source) as archive:
-            for entry in archive.infolist():
-                _extract(archive, entry, folder)
-    except zipfile.BadZipFile:
-        raise errors.JujuError(f'invalid charm archive "{source}": not a zip file') from None
-
-
-def _extract(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, folder: pathlib.Path) -> None:
-    mode = entry.external_attr >> 16
-    if stat.S_ISLNK(mode):
-        target = folder / entry.filename
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.symlink_to(archive.read(entry).decode())
-        return
-    path = archive.extract(entry, folder)
-    if mode and not entry.is_dir():
-        pathlib.Path(path).chmod(stat.S_IMODE(mode))
 
 
 def _read(source: pathlib.Path, folder: pathlib.Path, release: Release) -> Charm:

@@ -12,7 +12,7 @@ import subprocess
 import time
 from typing import TYPE_CHECKING
 
-from localjuju import charm, errors, faults, life, model, processes, secret_store, uniter
+from localjuju import charm_files, errors, faults, life, model, processes, secret_store, uniter
 from localjuju.context import Context
 from localjuju.model import Hook, Status
 
@@ -164,7 +164,7 @@ def _upgrade(where: Model, unit: Unit, operation: uniter.Upgrade) -> None:
     if old:
         with where.lock:
             unit.agent = Status("executing", "upgrading the charm")
-    charm.install(operation.charm, unit.charm_folder, old)
+    charm_files.install(operation.charm, unit.charm_folder, old)
     with where.lock:
         unit.local.charm = operation.charm
         if old and not unit.local.failed:

@@ -49,6 +49,7 @@ def target(configured: relay.Relay) -> relay_check.Target:
         auth_type=configured.auth_type,
         user=configured.user,
         password=configured.password,
+        oauth=configured.oauth,
         tls_ca_chain=configured.tls_ca_chain,
         skip_ssl_verify=configured.skip_ssl_verify,
     )

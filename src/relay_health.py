@@ -25,12 +25,13 @@ if TYPE_CHECKING:
 TIMEOUT = 2 * (relay_check.GREETING_DELAY + 1.0)
 """Seconds that a check in a hook may take: half of it is for the stage of a banner held back."""
 
-# What AUTH ends with before the relay has the password, and where the relay blames itself. All
+# What AUTH ends with before the relay has password or token, and where it blames itself. All
 # else may count as a failed login, a dropped connection and silence too.
 _AUTH_NOT_REFUSED = (
     relay_check.Kind.AUTH_AFTER_TLS,
     relay_check.Kind.AUTH_NOT_OFFERED,
     relay_check.Kind.AUTH_NO_MECHANISM,
+    relay_check.Kind.AUTH_NO_OAUTH,
     relay_check.Kind.AUTH_TEMPORARY,
 )
 _WITH_ADDRESSES = ("envelope", "message")
@@ -85,6 +86,9 @@ class RelayHealth(ops.Object):
             own_addresses: Whether the addresses that were tried are those of the configuration;
                 what comes of others says nothing about it.
         """
+        if report.kind is relay_check.Kind.REFRESH_TOKEN_KEPT:
+            # Nothing was sent, which says nothing about the relay.
+            return
         digest = self._digest(configured)
         auth = report.stage("auth")
         if auth is not None and auth.outcome is not relay_check.Outcome.SKIPPED:
@@ -98,7 +102,7 @@ class RelayHealth(ops.Object):
         self._stored.summary = report.summary if fails else self._stored.refusal
 
     def _digest(self, configured: relay.Relay) -> str:
-        """Return a digest of the settings, from which the password cannot be found."""
+        """Return a digest of the settings, from which no secret can be found."""
         self._stored.salt = self._stored.salt or secrets.token_hex(16)
         settings = json.dumps(dataclasses.asdict(configured), sort_keys=True)
         # It makes guessing slow, should the unit's state, which only root reads, get out; and FIPS

@@ -244,6 +244,64 @@ def check_tls(authority: str, chain: str) -> None:
         server.join()
 
 
+def serve_tokens(listener: socket.socket, chain: str, forms: list[bytes]) -> None:
+    """Answer one form over TLS with a token."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(chain)
+    accepted, _ = listener.accept()
+    with context.wrap_socket(accepted, server_side=True) as connection:
+        lines = connection.makefile("rb")
+        length = 0
+        for line in iter(lines.readline, b"\r\n"):
+            name, _, value = line.decode().partition(":")
+            length = int(value) if name.lower() == "content-length" else length
+        forms.append(lines.read(length))
+        answer = b'{"access_token": "token-1", "expires_in": 3600}'
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(answer) + answer)
+
+
+def check_oauth(authority: str, chain: str) -> None:
+    requirer = harness(Requirer, "requires")
+    relation_id = requirer.add_relation("smtp", "mail")
+    forms: list[bytes] = []
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        content = {
+            "token-url": f"https://127.0.0.1:{listener.getsockname()[1]}/token",
+            "client-id": "mailer",
+            "client-secret": PASSWORD,
+        }
+        secret_id = requirer.add_model_secret("mail", content)
+        requirer.grant_secret(secret_id, "charm")
+        databag = smtp.encode_relation_data(
+            host="smtp.example.com",
+            port=587,
+            auth_type="none",
+            transport_security="starttls",
+            user="alice",
+            oauth_id=secret_id,
+            tls_ca_chain=pathlib.Path(authority).read_text(encoding="ascii"),
+        )
+        requirer.update_relation_data(relation_id, "mail", databag)
+        assert taken_events(requirer) == [("smtp.example.com", 587, None)]
+        read = requirer.charm.smtp.read()
+        assert PASSWORD not in repr(read)
+        arguments = (listener, chain, forms)
+        server = threading.Thread(target=serve_tokens, args=arguments, daemon=True)
+        server.start()
+        assert [read.data.access_token(60.0) for _ in range(2)] == ["token-1", "token-1"]
+        server.join()
+    assert len(forms) == 1
+    assert f"client_secret={PASSWORD}".encode() in forms[0]
+    assert read.data.credentials is None
+    assert read.data.to_env()["SMTP_OAUTH_CLIENT_SECRET"] == PASSWORD
+    assert read.data.to_relation_data() == databag
+    assert read.data == type(read.data)(**dict(read.data))
+    requirer.set_secret_content(secret_id, {**content, "client-secret": "renewed"})
+    assert len(taken_events(requirer)) == 1
+    assert requirer.charm.smtp.read().data.oauth.client_secret == "renewed"
+    requirer.cleanup()
+
+
 def check_mocks() -> None:
     mock.create_autospec(smtp.SmtpRequires).get_relation_data()
     smtp.SmtpRequires(mock.MagicMock())
@@ -256,3 +314,4 @@ if __name__ == "__main__":
     check_texts()
     check_addresses()
     check_tls(*sys.argv[1:])
+    check_oauth(*sys.argv[1:])

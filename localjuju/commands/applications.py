@@ -89,7 +89,9 @@ def _load_charm(where: Model, source: pathlib.Path) -> Charm:
     staging = where.folder / "charms" / "new"
     staging.parent.mkdir(exist_ok=True)
     shutil.rmtree(staging, ignore_errors=True)
-    read = charm.load(source, staging, where.release)
+    # No model has a name that starts with a dot.
+    unpacked = where.folder.with_name(".charms")
+    read = charm.load(source, staging, where.release, unpacked)
     revision = where.charm_revisions.get(read.name, -1) + 1
     where.charm_revisions[read.name] = revision
     folder = staging.with_name(f"{read.name}-{revision}")

@@ -7,8 +7,6 @@ import pytest
 
 from staging import INTEGRATOR, PASSWORD, USER, Sink, Staging
 
-pytestmark = pytest.mark.releases
-
 
 def message(staging: Staging) -> str:
     status = staging.settle(lambda status: jubilant.all_blocked(status, INTEGRATOR))

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
     from staging import Staging
 
-pytestmark = pytest.mark.releases
-
 MISBEHAVING = pathlib.Path(__file__).parent / "misbehaving"
 PASSWORD = "correct-horse-battery"
 WHOLE = {
@@ -175,6 +173,20 @@ def test_a_secret_is_read_whose_tracked_revision_is_gone(provider: Provider) -> 
     provider.act("replace-secret", id=secret, content=content, revision="1")
 
     assert provider.logged() == [ANNOUNCED]
+    assert provider.update_status() == []
+
+
+def test_a_grant_is_announced_once_it_is_whole_and_with_each_revision(provider: Provider) -> None:
+    content = "token-url=https://login.example.com/token client-id=mailer"
+    secret = provider.act("add-secret", content=content)["id"]
+    provider.act("grant-secret", id=secret)
+    warning = f"no SMTP data from relation {provider.relation} yet: the secret {secret}"
+
+    [told] = provider.publish(**WHOLE | {"auth_type": "none"}, oauth_id=secret)
+    assert told.startswith(f"{warning} has none of the keys")
+    for key in ("client-secret", "refresh-token"):
+        provider.act("set-secret", id=secret, content=f"{content} {key}={PASSWORD}")
+        assert provider.logged() == [ANNOUNCED]
     assert provider.update_status() == []
 
 

@@ -7,8 +7,6 @@ import pytest
 
 from staging import INTEGRATOR, PASSWORD, USER, Sink, Staging
 
-pytestmark = pytest.mark.releases
-
 
 @pytest.fixture(scope="module", autouse=True)
 def integrated(staging: Staging, sink: Sink) -> None:

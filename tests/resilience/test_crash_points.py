@@ -90,7 +90,8 @@ def lives_to_live(*, sample: bool) -> list[tuple[Story, str]]:
     if sample:
         chance = random.Random(2)  # noqa: S311 - no cryptography
         first, second = chance.sample(range(1, STRIDE + 1), 2)
-        return [(stories.short, f"{plan('kill', first, STRIDE)}, {plan('fail', second, STRIDE)}")]
+        wide = 2 * STRIDE
+        return [(stories.short, f"{plan('kill', first, wide)}, {plan('fail', second, wide)}")]
     plans = [plan("kill", 1, 2) + ", * * end kill", plan("kill", 2, 2)]
     plans += [plan("fail", first, STRIDE) for first in range(1, STRIDE + 1)]
     return [(story, plan) for story in STORIES for plan in plans]

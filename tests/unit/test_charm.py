@@ -1074,6 +1074,7 @@ def step(
     return integrator.run(integrator.on.relation_created(made), state)
 
 
+@hypothesis.settings(max_examples=50)
 @hypothesis.given(st.lists(st.tuples(CONFIGS, ENDPOINTS), min_size=1, max_size=3))
 def test_any_way_to_a_configuration_ends_as_the_straight_one(
     integrator: Integrator, steps: list[tuple[dict[str, Any], str]]

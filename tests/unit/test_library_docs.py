@@ -14,6 +14,7 @@ import pytest
 from ops import testing
 
 from charms.smtp_integrator.v0 import smtp
+from tests import token_endpoint
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -91,6 +92,17 @@ def test_the_new_charm_sends() -> None:
         )
         send(data, "b@example.com", "Hello")
     assert "clear mail FROM:<notifier@example.com>" in " ".join(server.received)
+
+
+def test_the_new_charm_has_a_token_or_a_password() -> None:
+    secret_of = code("how-to/use-it-in-your-charm.md")["secret_of"]
+    with token_endpoint.serving() as endpoint:
+        content = endpoint.content("client-secret")
+        grant = smtp.OAuthGrant(**{k.replace("-", "_"): v for k, v in content.items()})
+        data = relay(auth_type="none", password=None, oauth=grant, tls_ca_chain=endpoint.ca)
+        assert secret_of(data) == ("XOAUTH2", endpoint.issued[0])
+    assert secret_of(relay()) == ("PLAIN", "hunter2-secret")
+    assert secret_of(relay(auth_type="none")) is None
 
 
 def test_the_charm_with_both_endpoints_has_one_relay() -> None:

@@ -31,6 +31,7 @@ class Charm(ops.CharmBase):
     def _on_smtp_data_available(self, event):
         relay = self.requires.read().data
         print(relay.host, relay.port, relay.password, relay.domain)
+        print(relay.oauth)
     def _on_collect_unit_status(self, event):
         event.add_status(self.requires.read().status)
 
@@ -46,6 +47,8 @@ relation, secret = smtp_charmlib.testing.relay(domain="example.com", password="p
 run("smtp", relation, secrets=[secret])
 run("smtp", relation)
 run("smtp-legacy", smtp_charmlib.testing.relay_legacy(port=25, password="pw"))
+relation, secret = smtp_charmlib.testing.relay_oauth(user="a@example.com")
+run("smtp", relation, secrets=[secret])
 try:
     smtp_charmlib.testing.relay(hots="smtp.example.com")
 except TypeError as e:
@@ -152,9 +155,17 @@ def test_its_relation_and_secret_serve_the_tests_of_a_requirer(built: pathlib.Pa
     ).stdout
     assert printed.splitlines() == [
         "smtp.example.com 587 pw example.com",
+        "None",
         "active",
         "waiting",
         "smtp.example.com 25 pw None",
+        "None",
+        "active",
+        "smtp.example.com 587 None None",
+        (
+            "OAuthGrant(token_url='https://login.example.com/token', client_id='client', "
+            "scope='smtp', subject='')"
+        ),
         "active",
         "SmtpRelationData has no field 'hots'",
     ]

@@ -140,6 +140,15 @@ def test_importing_it_and_the_charm_pays_for_no_validation() -> None:
     assert python(code) == "[]\n"
 
 
+def test_importing_it_pays_for_no_module_that_ops_does_not_import() -> None:
+    code = (
+        "import sys, ops; before = set(sys.modules); from charms.smtp_integrator.v0 import smtp; "
+        "print(sorted(sys.modules.keys() - before))"
+    )
+    package = ["charms", "charms.smtp_integrator", "charms.smtp_integrator.v0"]
+    assert python(code) == f"{[*package, 'charms.smtp_integrator.v0.smtp']}\n"
+
+
 def test_the_model_is_a_name_of_the_module() -> None:
     assert "SmtpRelationData" in dir(smtp)
     assert smtp.SmtpRelationData is smtp.SmtpRelationData
@@ -652,7 +661,7 @@ RELAYS = st.fixed_dictionaries(
         "port": st.integers(1, 65535),
         "user": LINES,
         "password": LINES,
-        "auth_type": st.sampled_from(relay.AUTH_TYPES),
+        "auth_type": st.sampled_from([member.value for member in smtp.AuthType]),
         "transport_security": st.sampled_from(relay.TRANSPORT_SECURITIES),
         "skip_ssl_verify": st.booleans(),
     },

@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
 """The SMTP forwarder charm: Juju only. What it does with mail is in the package `forwarder`."""
 
+from __future__ import annotations
+
 import dataclasses
 import functools
 import logging

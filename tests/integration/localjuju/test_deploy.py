@@ -25,6 +25,8 @@ def zipped(charm: pathlib.Path) -> pathlib.Path:
     packed = charm.with_suffix(".charm")
     with zipfile.ZipFile(packed, "w") as archive:
         for path in sorted(charm.rglob("*")):
+            if path.is_dir() and not path.is_symlink():
+                continue
             entry = zipfile.ZipInfo(path.relative_to(charm).as_posix(), (2001, 1, 1, 0, 0, 0))
             entry.external_attr = path.lstat().st_mode << 16
             content = os.fsencode(path.readlink()) if path.is_symlink() else path.read_bytes()
@@ -46,6 +48,26 @@ def test_a_packed_charm_keeps_modes_and_links_but_no_times(
     folder = pathlib.Path(scripted.environment("app/0", "start")["JUJU_CHARM_DIR"])
     assert stat.S_IMODE((folder / "metadata.yaml").stat().st_mode) == 0o644
     assert (folder / "tool").stat().st_mtime > before
+
+
+def test_what_a_unit_does_to_its_files_is_its_own(
+    model: jubilant.Juju, scripted: Scripted
+) -> None:
+    charm = scripted.charm("app")
+    for name in ("tool", "venv/tool"):
+        (charm / name).parent.mkdir(exist_ok=True)
+        (charm / name).write_text("as packed")
+    model.deploy(zipped(charm), num_units=2)
+    settle(model)
+
+    # Written in place; and, as whoever installs into an environment does, replaced.
+    run(model, "app/0", "printf new > tool; printf new > venv/new; mv venv/new venv/tool")
+
+    assert run(model, "app/0", "cat tool venv/tool").stdout.strip() == "newnew"
+    assert run(model, "app/1", "cat tool venv/tool").stdout.strip() == "as packedas packed"
+    model.deploy(charm.with_suffix(".charm"), "again")
+    settle(model)
+    assert run(model, "again/0", "cat tool venv/tool").stdout.strip() == "as packedas packed"
 
 
 def test_a_charm_runs_in_the_environment_of_juju(

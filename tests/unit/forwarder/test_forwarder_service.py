@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import pytest
-from forwarder_running import CONTENT, SENDER, Forwarder, numbered
+from forwarder_running import CONTENT, RECIPIENT, SENDER, Forwarder, numbered
 from scripted_upstream import EXTENSIONS, Upstream, wait_until
 
 from forwarder import queue
@@ -66,6 +66,21 @@ def test_settings_change_in_the_middle_of_mail_and_lose_nothing(
     assert sorted(one.body for one in upstream.messages) == sorted([*contents, contents[-1]])
     # One that was on its way may log in last, with what it began with.
     assert b"\0relay\x005" in upstream.logins
+
+
+def test_what_began_before_other_settings_leaves_no_connection_to_them(
+    forward: Forward, upstream: Upstream
+) -> None:
+    upstream.extensions = (*EXTENSIONS, "AUTH PLAIN")
+    forwarder = forward(upstream, upstream={"user": "relay", "password": "old"})
+    with forwarder.client() as client:
+        client.mail(SENDER)
+        client.rcpt(RECIPIENT)
+        forwarder.configure(upstream={"password": "new"})
+        forwarder.reload()
+        assert client.data(CONTENT)[0] == 250
+    forwarder.send()
+    assert upstream.logins == [b"\0relay\0old", b"\0relay\0new"]
 
 
 def test_the_end_finishes_what_was_accepted(forward: Forward, upstream: Upstream) -> None:

@@ -139,10 +139,15 @@ def upstream() -> tuple[testing.Relation, testing.Secret]:
 def guest(**data: str) -> testing.Relation:
     return testing.Relation(
         "relay",
-        id=7,
         local_app_data=data,
         remote_units_data={0: {"egress-subnets": "192.0.2.9/32, 192.0.2.10/32"}},
     )
+
+
+def the(state: testing.State, endpoint: str) -> testing.RelationBase:
+    """Return the one relation of an endpoint."""
+    [found] = state.get_relations(endpoint)
+    return found
 
 
 def test_it_serves_loopback_and_says_what_is_missing(unit: Unit) -> None:
@@ -318,7 +323,7 @@ def test_the_leader_publishes_itself_with_a_login_for_each_application(unit: Uni
         "auth_type": "plain",
         "transport_security": "starttls",
         "skip_ssl_verify": "False",
-        "user": "relay-7",
+        "user": f"relay-{relation.id}",
         "password_id": f"secret://{after.model.uuid}/{bare}",
         "tls_ca_chain": published["tls_ca_chain"],
     }
@@ -326,18 +331,18 @@ def test_the_leader_publishes_itself_with_a_login_for_each_application(unit: Uni
     told = unit.service.told()
     assert told["listen"] == ["127.0.0.1:2525", "192.0.2.0:2525"]
     assert told["clients"] == {
-        "relay-7": {
+        f"relay-{relation.id}": {
             "password": secret.tracked_content["password"],
             "networks": ["192.0.2.10/32", "192.0.2.9/32"],
         }
     }
     assert pathlib.Path(told["tls"]["certificate"]).exists()
 
-    again = unit.run(unit.context.on.relation_changed(after.get_relation(7)), after)
+    again = unit.run(unit.context.on.relation_changed(the(after, "relay")), after)
     assert again.secrets == after.secrets
     assert unit.service.starts == 1
 
-    gone = unit.run(unit.context.on.relation_broken(again.get_relation(7)), again)
+    gone = unit.run(unit.context.on.relation_broken(the(again, "relay")), again)
     assert not [*gone.secrets]
     # Until the other units have left it too, the relation may still be listed.
     gone = unit.run(unit.context.on.update_status(), gone)
@@ -373,17 +378,17 @@ def sign(request: str) -> tuple[str, dict[str, str]]:
 
 
 def test_the_models_authority_signs_for_what_is_published(unit: Unit) -> None:
-    certificates = testing.Relation("certificates", id=9)
+    certificates = testing.Relation("certificates")
     before = testing.State(leader=True, relations=[certificates, guest()])
     after = unit.run(unit.context.on.config_changed(), before)
-    own = after.get_relation(7).local_app_data["tls_ca_chain"]
-    asked = json.loads(after.get_relation(9).local_unit_data["certificate_signing_requests"])
+    own = the(after, "relay").local_app_data["tls_ca_chain"]
+    asked = json.loads(the(after, "certificates").local_unit_data["certificate_signing_requests"])
     authority, databag = sign(asked[0]["certificate_signing_request"])
 
-    answered = dataclasses.replace(after.get_relation(9), remote_app_data=databag)
-    before = dataclasses.replace(after, relations=[answered, after.get_relation(7)])
+    answered = dataclasses.replace(the(after, "certificates"), remote_app_data=databag)
+    before = dataclasses.replace(after, relations=[answered, the(after, "relay")])
     after = unit.run(unit.context.on.relation_changed(answered), before)
-    published = after.get_relation(7).local_app_data
+    published = the(after, "relay").local_app_data
     assert published["tls_ca_chain"].strip() == authority.strip() != own.strip()
     path = pathlib.Path(unit.service.told()["tls"]["certificate"])
     strict = ssl.create_default_context(cadata=authority)
@@ -396,8 +401,8 @@ def test_the_models_authority_signs_for_what_is_published(unit: Unit) -> None:
         .value.get_values_for_type(x509.IPAddress)
     ]
 
-    after = unit.run(unit.context.on.relation_broken(after.get_relation(9)), after)
-    assert after.get_relation(7).local_app_data["tls_ca_chain"] == own
+    after = unit.run(unit.context.on.relation_broken(the(after, "certificates")), after)
+    assert the(after, "relay").local_app_data["tls_ca_chain"] == own
 
 
 def test_a_leader_that_leaves_leaves_the_logins_to_the_next(unit: Unit) -> None:
@@ -407,10 +412,10 @@ def test_a_leader_that_leaves_leaves_the_logins_to_the_next(unit: Unit) -> None:
     after = unit.run(unit.context.on.relation_changed(relation), before)
     [secret] = after.secrets
     departed = unit.context.on.relation_departed(
-        after.get_relation(7), remote_unit=0, departing_unit=0
+        the(after, "relay"), remote_unit=0, departing_unit=0
     )
     after = unit.run(departed, after)
-    after = unit.run(unit.context.on.relation_broken(after.get_relation(7)), after)
+    after = unit.run(unit.context.on.relation_broken(the(after, "relay")), after)
     assert [one.id for one in after.secrets] == [secret.id]
     assert unit.service.told()["clients"] == {}
 
@@ -420,7 +425,7 @@ def test_a_secret_that_is_gone_is_made_and_published_anew(unit: Unit) -> None:
     before = testing.State(leader=True, relations=[relation])
     after = unit.run(unit.context.on.config_changed(), before)
     [secret] = after.secrets
-    published = after.get_relation(7).local_app_data["password_id"]
+    published = the(after, "relay").local_app_data["password_id"]
     assert published.endswith(secret.id.removeprefix("secret:"))
 
 
@@ -432,7 +437,7 @@ def test_the_sender_that_the_relay_wants_is_passed_on(unit: Unit) -> None:
     )
     before = testing.State(leader=True, relations=[relation, guest()], secrets=[secret])
     after = unit.run(unit.context.on.config_changed(), before)
-    published = after.get_relation(7).local_app_data
+    published = the(after, "relay").local_app_data
     assert (published["domain"], published["smtp_sender"]) == (
         "example.com",
         "noreply@example.com",

@@ -24,7 +24,8 @@ class Passage:
     def __init__(self, pool: upstream.Pool, wait: float, *, eight_bit: bool, utf8: bool) -> None:
         self.refused: dict[str, Answer] = {}
         """What the relay said of recipients, by their folded address."""
-        self._pool = pool
+        self.pool = pool
+        """Where the connection belongs."""
         self._wait = wait
         self._eight_bit = eight_bit
         self._utf8 = utf8
@@ -58,7 +59,8 @@ class Passage:
     ) -> channel.Channel | None:
         """Return the connection if its envelope is the one that is to be sent, else give it back.
 
-        The recipients that the relay refused are not part of it.
+        Whoever gets it gives it back to `pool`. The recipients that the relay refused are not
+        part of it.
         """
         same = (
             sender == self._sender
@@ -71,7 +73,7 @@ class Passage:
             self.release()
             return None
         taken, self._channel = self._channel, None
-        self._pool.make_firm(taken)
+        self.pool.make_firm(taken)
         return taken
 
     def release(self) -> None:
@@ -79,15 +81,15 @@ class Passage:
         if self._channel is not None:
             given, self._channel = self._channel, None
             self._accepted = []
-            self._pool.give_back(given)
+            self.pool.give_back(given)
 
     async def _name(self, recipients: list[str]) -> None:
         while True:
             if self._channel is None:
                 self._accepted = []
-                self._channel = await self._pool.lease_within(self._wait)
+                self._channel = await self.pool.lease_within(self._wait)
             used = self._channel
-            self._pool.make_firm(used)
+            self.pool.make_firm(used)
             fresh = not used.used
             try:
                 await self._speak(used, recipients)
@@ -96,7 +98,7 @@ class Passage:
                 if fresh:
                     raise
                 continue
-            self._pool.make_revocable(used, self.release)
+            self.pool.make_revocable(used, self.release)
             return
 
     async def _speak(self, used: channel.Channel, recipients: list[str]) -> None:

@@ -107,7 +107,7 @@ async def _send(
     used = passage and passage.take(
         record.sender, recipients, eight_bit=eight_bit, utf8=record.utf8
     )
-    if used:
+    if passage and used:
         try:
             await _finish(used, parcel, numbers, outcome)
         except channel.GoneError:
@@ -115,7 +115,8 @@ async def _send(
         else:
             return
         finally:
-            pool.give_back(used)
+            # Its pool may be another than ours, if the settings changed since it was opened.
+            passage.pool.give_back(used)
     while True:
         used = await pool.lease()
         fresh = not used.used

@@ -25,6 +25,7 @@ from pydantic import BaseModel, ConfigDict, Field, Json, model_validator
 Text = Annotated[str, Field(min_length=1)]
 
 _PORT = r"^([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])$"
+_EXCLUSIVE = [("password", "password_id"), ("password", "oauth_id"), ("password_id", "oauth_id")]
 _SECRET = r"^secret:(//[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/)?[0-9a-z]{20}$"  # noqa: S105
 
 
@@ -33,8 +34,8 @@ class SmtpProviderData(BaseModel):
 
     model_config = ConfigDict(
         title="The provider's application databag of the interface smtp, version 0",
-        # JSON Schema's way to say that no password stands beside the ID of its secret.
-        json_schema_extra={"not": {"required": ["password", "password_id"]}},
+        # JSON Schema's way to say that they exclude each other.
+        json_schema_extra={"allOf": [{"not": {"required": [*pair]}} for pair in _EXCLUSIVE]},
     )
 
     host: Text = Field(description="Host name in ASCII, or IP address.")
@@ -58,6 +59,14 @@ class SmtpProviderData(BaseModel):
         description="URI of the secret with the key password, which is granted to the requirer.",
         pattern=_SECRET,
     )
+    oauth_id: str | None = Field(
+        None,
+        description=(
+            "URI of the secret with the grant that access tokens are fetched with, which is "
+            "granted to the requirer."
+        ),
+        pattern=_SECRET,
+    )
     smtp_sender: Text | None = Field(None, description="Address that notifications come from.")
     recipients: Json[Annotated[list[Text], Field(min_length=1)]] | None = Field(
         None, description="Addresses for notifications."
@@ -71,8 +80,9 @@ class SmtpProviderData(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _not_both(cls, databag: Any) -> Any:  # noqa: ANN401 - whatever stands there
-        if isinstance(databag, dict) and {"password", "password_id"} <= databag.keys():
-            raise ValueError("password and password_id are never both published")
+        for pair in _EXCLUSIVE:
+            if isinstance(databag, dict) and set(pair) <= databag.keys():
+                raise ValueError(f"{' and '.join(pair)} are never both published")
         return cast("Any", databag)
 
 

@@ -451,8 +451,8 @@ class SmtpRelationData(_ModelBase):
         One that was fetched is kept in this process until it is about to expire, or `connect`
         finds it refused. The token endpoint is verified by the system's CAs and those of
         `tls_ca_chain`, also where `skip_ssl_verify` is set, and redirects are not followed. The
-        proxy is that of the environment (`https_proxy`, `no_proxy`), or otherwise that of the
-        model (`juju-https-proxy`, `juju-no-proxy`).
+        proxy is that of the model (`juju-https-proxy`, `juju-no-proxy`), or otherwise that of the
+        environment (`https_proxy`, `no_proxy`).
 
         A refresh token that the endpoint replaces is kept in this process too, and nowhere else:
         where an endpoint does that, leave the relay to smtp-forwarder.
@@ -1481,7 +1481,7 @@ class _Kept:
         answer = _fetch_token(self._grant, ca, deadline)
         self._token = answer["access_token"]
         lifetime = _USUAL_LIFETIME
-        with contextlib.suppress(TypeError, ValueError):
+        with contextlib.suppress(OverflowError, TypeError, ValueError):
             # Some spell it as a string.
             lifetime = float(answer.get("expires_in", ""))
         # What is sent must live until the relay has looked at it.
@@ -1589,7 +1589,6 @@ def _assertion(grant: OAuthGrant, now: float, claims: Mapping[str, str]) -> str:
         "jti": os.urandom(16).hex(),
         **claims,
     }
-    problem = "private-key or certificate cannot be used: enter the PEM of an RSA or P-256 key"
     try:
         algorithm, sign = _signer(grant.private_key)
         header = {"alg": algorithm, "typ": "JWT", **_thumbprints(grant.certificate)}
@@ -1597,8 +1596,8 @@ def _assertion(grant: OAuthGrant, now: float, claims: Mapping[str, str]) -> str:
         return f"{signed}.{_base64url(sign(signed.encode()))}"
     except ImportError:
         problem = "private-key needs the Python package cryptography: install it"
-    except (TypeError, ValueError):
-        pass
+    except Exception:  # noqa: BLE001 - of whatever kind, it is no key
+        problem = "private-key or certificate cannot be used: enter the PEM of an RSA or P-256 key"
     # Raised out here, for the parser's words may quote the key.
     raise TokenError(problem)
 
@@ -1635,9 +1634,12 @@ def _thumbprints(certificate: str) -> Dict[str, str]:
     if not certificate:
         return {}
     import hashlib  # noqa: PLC0415 - paid only where it is needed
-    import ssl  # noqa: PLC0415 - as above
 
-    der = ssl.PEM_cert_to_DER_cert(certificate.strip())
+    from cryptography import x509  # noqa: PLC0415 - few grants need it
+    from cryptography.hazmat.primitives import serialization  # noqa: PLC0415 - as above
+
+    parsed = x509.load_pem_x509_certificate(certificate.encode())
+    der = parsed.public_bytes(serialization.Encoding.DER)
     return {
         "x5t": _base64url(hashlib.sha1(der).digest()),  # noqa: S324 - a name, and no protection
         "x5t#S256": _base64url(hashlib.sha256(der).digest()),
@@ -1665,7 +1667,7 @@ def _post(url: str, form: Mapping[str, str], ca: str, deadline: _Deadline) -> Tu
     # Without urllib's other handlers, no redirect is followed, and an error is an answer.
     opener = urllib.request.OpenerDirector()
     for handler in (
-        urllib.request.ProxyHandler(_https_proxy(url)),
+        urllib.request.ProxyHandler(_proxies(urllib.parse.urlsplit(url).netloc)),
         urllib.request.HTTPSHandler(context=context),
     ):
         opener.add_handler(handler)
@@ -1686,23 +1688,15 @@ def _post(url: str, form: Mapping[str, str], ca: str, deadline: _Deadline) -> Tu
 _LONGEST_ANSWER = 1 << 17
 
 
-def _https_proxy(url: str) -> Dict[str, str]:
-    """Return the proxy for a URL: the process's, or else the model's, which Juju tells hooks."""
-    import urllib.parse  # noqa: PLC0415 - paid only where it is needed
-    import urllib.request  # noqa: PLC0415 - as above
+def _proxies(host: str) -> Dict[str, str]:
+    """Return the proxies for a host: the model's, which Juju tells hooks, or the environment's."""
+    import urllib.request  # noqa: PLC0415 - paid only where it is needed
 
-    proxies = urllib.request.getproxies_environment()
-    if "https" not in proxies:
-        names = {"https": "JUJU_CHARM_HTTPS_PROXY", "no": "JUJU_CHARM_NO_PROXY"}
-        proxies = {kind: os.environ.get(name, "") for kind, name in names.items()}
-    host = urllib.parse.urlsplit(url).netloc
-    # It takes the proxies that are not the process's; type checkers do not know it.
-    is_bypassed: Callable[[str, Dict[str, str]], bool] = vars(urllib.request)[
-        "proxy_bypass_environment"
-    ]
-    if not proxies["https"] or is_bypassed(host, proxies):
-        return {}
-    return {"https": proxies["https"]}
+    model = os.environ.get("JUJU_CHARM_HTTPS_PROXY")
+    if not model:
+        return urllib.request.getproxies()
+    direct = {"no": os.environ.get("JUJU_CHARM_NO_PROXY", "")}
+    return {} if urllib.request.proxy_bypass(host, direct) else {"https": model}
 
 
 def _base64(text: str) -> str:

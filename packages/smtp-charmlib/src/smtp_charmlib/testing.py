@@ -13,13 +13,23 @@ def test_mail_is_configured():
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ops import testing
 
 import smtp_charmlib as smtp
 
-__all__ = ["relay", "relay_legacy"]
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["relay", "relay_legacy", "relay_oauth"]
+
+_SOME_GRANT = {
+    "token-url": "https://login.example.com/token",
+    "client-id": "client",
+    "scope": "smtp",
+    "client-secret": "client secret",
+}
 
 
 def relay(
@@ -59,6 +69,33 @@ def relay_legacy(
     """Return the same relation with the password in the clear, as `smtp-legacy` has it."""
     databag = _databag({"password": password, **fields})
     return testing.Relation(endpoint, remote_app_name=app, remote_app_data=databag)
+
+
+def relay_oauth(
+    endpoint: str = smtp.DEFAULT_RELATION_NAME,
+    *,
+    app: str = "smtp-integrator",
+    grant: Mapping[str, str] = _SOME_GRANT,
+    **fields: object,
+) -> tuple[testing.Relation, testing.Secret]:
+    """Return a relation with a relay that takes tokens, and the secret to fetch them with.
+
+    Args:
+        endpoint: The requirer's endpoint.
+        app: The provider's name.
+        grant: What the secret holds, by the keys of the interface, such as `token-url`.
+        fields: Other values for fields of `SmtpRelationData`.
+
+    Returns:
+        The relation and the secret, as `relay` does.
+
+    Raises:
+        TypeError: If one of `fields` is no field of `SmtpRelationData`.
+    """
+    secret = testing.Secret(dict(grant))
+    without_auth = {"auth_type": smtp.AuthType.NONE, "oauth_id": secret.id}
+    databag = _databag({**without_auth, **fields})
+    return testing.Relation(endpoint, remote_app_name=app, remote_app_data=databag), secret
 
 
 def _databag(fields: dict[str, object]) -> dict[str, str]:

@@ -52,3 +52,12 @@ def test_a_secret_that_is_not_granted_yet_fails_no_hook() -> None:
     tester = Tester(State(leader=True, relations=[relation]))
     tester.run("smtp-relation-changed")
     tester.assert_relation_data_empty()
+
+
+def test_a_grant_that_cannot_be_read_fails_no_hook() -> None:
+    oauth_id = "secret://6aa1d3c4-9d77-4f0e-8a9b-3a2f51d1a1c2/d4u6k2hfp0q8s1c7v5tg"
+    databag = {**RELAY, "user": "notifier", "oauth_id": oauth_id}
+    relation = dataclasses.replace(EMPTY, remote_app_data=databag)
+    tester = Tester(State(leader=True, relations=[relation]))
+    tester.run("smtp-relation-changed")
+    tester.assert_relation_data_empty()
