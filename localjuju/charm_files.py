@@ -10,12 +10,8 @@ import shutil
 import stat
 import tempfile
 import zipfile
-from typing import TYPE_CHECKING
 
 from localjuju import errors
-
-if TYPE_CHECKING:
-    from localjuju.charm import Charm
 
 _ENVIRONMENT = "venv"
 _NOT_CHARM = {".bzr", ".git", ".hg", ".ropeproject", ".svn", ".tox", "__pycache__"}
@@ -42,22 +38,24 @@ def take(source: pathlib.Path, folder: pathlib.Path, unpacked: pathlib.Path) -> 
         raise errors.JujuError(f'no charm was found at "{source}"')
 
 
-def install(charm: Charm, target: pathlib.Path, old: Charm | None = None) -> None:
+def install(
+    files: pathlib.Path, target: pathlib.Path, old_files: pathlib.Path | None = None
+) -> None:
     """Put a charm's files into a unit's charm folder, all with the present as their time.
 
     Files that the old charm brought and the new one lacks go; what the unit made itself stays.
     A file is replaced, never rewritten, because a workload may still run from it. The environment,
     which is most of a charm, is linked: installers replace its files too.
     """
-    new_files = set(_files(charm.path))
-    for name in sorted(set(_files(old.path)) - new_files) if old else []:
+    new = set(_files(files))
+    for name in sorted(set(_files(old_files)) - new) if old_files else []:
         (target / name).unlink(missing_ok=True)
-    for name in sorted(new_files):
+    for name in sorted(new):
         destination = target / name
         destination.parent.mkdir(parents=True, exist_ok=True)
         destination.unlink(missing_ok=True)
         put = _link if name.parts[0] == _ENVIRONMENT else shutil.copy
-        put(charm.path / name, destination, follow_symlinks=False)
+        put(files / name, destination, follow_symlinks=False)
 
 
 def _files(folder: pathlib.Path) -> list[pathlib.Path]:

@@ -164,7 +164,7 @@ def _upgrade(where: Model, unit: Unit, operation: uniter.Upgrade) -> None:
     if old:
         with where.lock:
             unit.agent = Status("executing", "upgrading the charm")
-    charm_files.install(operation.charm, unit.charm_folder, old)
+    charm_files.install(operation.charm.path, unit.charm_folder, old.path if old else None)
     with where.lock:
         unit.local.charm = operation.charm
         if old and not unit.local.failed:
