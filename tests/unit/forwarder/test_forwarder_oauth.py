@@ -12,9 +12,12 @@ import pytest
 from forwarder_running import Forwarder, numbered
 from scripted_upstream import EXTENSIONS, Upstream, wait_until
 
+import smtp_oauth
+from forwarder import oauth
 from tests import token_endpoint
 
 if TYPE_CHECKING:
+    import pathlib
     from collections.abc import Callable, Iterator
 
     from tests.token_endpoint import Endpoint
@@ -306,6 +309,33 @@ def test_two_settings_do_not_rotate_against_each_other(
     relay.wait_for(2)
     assert len(endpoint.refresh_tokens) == 1
     assert "no-token" not in forwarder.log()
+
+
+def test_whoever_fetches_next_goes_on_where_the_last_one_ended(
+    tmp_path: pathlib.Path, endpoint: Endpoint
+) -> None:
+    endpoint.rotates = True
+    grant = smtp_oauth.Grant.of(endpoint.content("refresh-token"))
+    sources = [oauth.Source(grant, endpoint.ca, tmp_path / "kept") for _ in range(2)]
+    tokens = [source.fetch() for source in (*sources, *sources)]
+    assert [token.value for token in tokens] == endpoint.issued
+
+
+def test_a_refresh_token_that_cannot_be_kept_serves_until_the_end_and_is_told_of(
+    tmp_path: pathlib.Path, endpoint: Endpoint, caplog: pytest.LogCaptureFixture
+) -> None:
+    endpoint.rotates = True
+    grant = smtp_oauth.Grant.of(endpoint.content("refresh-token"))
+    folder = tmp_path / "gone"
+    source = oauth.Source(grant, endpoint.ca, folder / "kept")
+    for _ in range(2):
+        source.fetch()
+        assert "refresh-token-not-kept reason=No such file or directory" in caplog.text
+    folder.mkdir()
+    source.fetch()
+    again = oauth.Source(grant, endpoint.ca, folder / "kept")
+    assert again.fetch().value == endpoint.issued[-1]
+    assert not [secret for secret in endpoint.secrets if secret in caplog.text]
 
 
 def test_who_waits_for_a_token_waits_no_longer_when_the_settings_change(

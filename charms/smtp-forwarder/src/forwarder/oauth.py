@@ -56,7 +56,7 @@ class Source:
         # A refresh token in another secret has another origin, so that it wins.
         origin = f"{grant.token_url}\0{grant.client_id}\0{grant.refresh_token}"
         self._origin = hashlib.sha256(origin.encode()).hexdigest()
-        self._newest = ""
+        self._unwritten = ""
 
     def fetch(self) -> Token:
         """Fetch a token; this blocks.
@@ -67,12 +67,12 @@ class Source:
         if not self._grant.refresh_token:
             return fetch(self._grant, ca=self._ca, timeout=_FETCH_SECONDS)
         with _one_at_a_time:
-            newest = self._newest or self._read() or self._grant.refresh_token
+            # The file first: another source may have been given the next one meanwhile.
+            newest = self._unwritten or self._read() or self._grant.refresh_token
             grant = dataclasses.replace(self._grant, refresh_token=newest)
             token = fetch(grant, ca=self._ca, timeout=_FETCH_SECONDS)
             if token.refresh_token not in {"", newest}:
-                self._newest = token.refresh_token
-                self._write()
+                self._write(token.refresh_token)
         return token
 
     def _read(self) -> str:
@@ -82,9 +82,10 @@ class Source:
         except (OSError, ValueError, LookupError, TypeError):
             return ""
 
-    def _write(self) -> None:
+    def _write(self, newest: str) -> None:
         draft = self._path.with_name(f".{self._path.name}.new")
-        kept = {"origin": self._origin, "refresh-token": self._newest}
+        kept = {"origin": self._origin, "refresh-token": newest}
+        self._unwritten = newest
         try:
             draft.unlink(missing_ok=True)
             draft.touch(mode=0o600)
@@ -92,6 +93,7 @@ class Source:
             queue_file.sync(draft)
             draft.replace(self._path)
             queue_file.sync(self._path.parent)
+            self._unwritten = ""
         except OSError as error:
             # It serves until this process ends, and the next one is written again.
             reason = os.strerror(error.errno or 0)
