@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import email.utils
 import http.client
@@ -15,13 +16,9 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
-from typing import TYPE_CHECKING, Any
 
 from smtp_oauth.grant import Grant, GrantError
 from smtp_oauth.refusal import Kind, Refusal, TokenError, json_object
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 _MAX_ANSWER = 256 * 1024
 # RFC 6749 section 5.1 lets an endpoint leave it out.
@@ -79,7 +76,7 @@ def fetch(grant: Grant, *, ca: str = "", timeout: float = 10.0) -> Token:
         urllib.parse.urlencode(form).encode(),
         {"Accept": "application/json", "User-Agent": "smtp-oauth"},
     )
-    answer = _within(timeout, lambda: _ask(request, ca, timeout))
+    answer = _ask(request, ca, timeout)
     token = _read(answer)
     if token:
         return token
@@ -102,53 +99,81 @@ def reach(url: str, *, ca: str = "", timeout: float = 10.0) -> None:
         TokenError: If there is none.
     """
     request = urllib.request.Request(url, headers={"User-Agent": "smtp-oauth"})  # noqa: S310
-    _within(timeout, lambda: _ask(request, ca, timeout))
+    _ask(request, ca, timeout)
 
 
-def _within(seconds: float, ask: Callable[[], _Answer | TokenError]) -> _Answer:
-    """Call in a thread: neither the resolver nor a server that trickles knows a limit."""
-    results: list[_Answer | TokenError] = []
-    thread = threading.Thread(target=lambda: results.append(ask()), daemon=True)
+def _ask(request: urllib.request.Request, ca: str, seconds: float) -> _Answer:
+    """Ask in a thread: neither the resolver nor a server that trickles knows a limit."""
+    asking = _Asking(request, ca, seconds)
+    thread = threading.Thread(target=asking.run, daemon=True)
     thread.start()
     thread.join(seconds)
-    if not results:
+    result = asking.result
+    if result is None:
+        asking.leave()
         raise TokenError(Kind.TIMEOUT, f"no answer within {seconds:.1f} s", temporary=True)
-    if isinstance(results[0], TokenError):
-        raise results[0]
-    return results[0]
+    if isinstance(result, TokenError):
+        raise result
+    return result
 
 
-def _ask(request: urllib.request.Request, ca: str, timeout: float) -> _Answer | TokenError:
-    """Return the answer, or why there is none: an error that rises would have others behind it."""
-    try:
-        opener = urllib.request.OpenerDirector()
-        for handler in (_proxy(request), _https(ca), _Any(), urllib.request.UnknownHandler()):
-            opener.add_handler(handler)
-        with opener.open(request, timeout=timeout) as response:
-            body = response.read(_MAX_ANSWER)
-            return _Answer(response.status, body, response.headers.get("Date", ""))
-    except urllib.error.URLError as e:
-        return _explain(e.reason if isinstance(e.reason, OSError) else OSError(str(e.reason)))
-    except (OSError, http.client.HTTPException) as e:
-        return _explain(e)
-    except ValueError:
-        return TokenError(Kind.NAME, "no name of a server")
+class _Asking:
+    """One request in a thread of its own.
 
+    Attributes:
+        result: The answer, or why there is none: an error that rises out of the thread would have
+            others behind it, and the body in them. None as long as it runs.
+    """
 
-class _Any(urllib.request.BaseHandler):
-    """Takes every answer as it is: no redirection is followed, no status is an error."""
+    def __init__(self, request: urllib.request.Request, ca: str, seconds: float) -> None:
+        self.result: _Answer | TokenError | None = None
+        self._request = request
+        self._ca = ca
+        self._seconds = seconds
+        self._sockets: list[socket.socket] = []
 
-    def http_response(self, _: Any, response: Any) -> Any:  # noqa: ANN401 - as urllib has it
-        return response
+    def run(self) -> None:
+        """Set the result."""
+        try:
+            opener = urllib.request.OpenerDirector()
+            for handler in (_proxy(self._request), self._https(), urllib.request.UnknownHandler()):
+                opener.add_handler(handler)
+            with opener.open(self._request, timeout=self._seconds) as response:
+                body = response.read(_MAX_ANSWER)
+                date = response.headers.get("Date", "")
+                self.result = _Answer(response.status, body, date)
+        except urllib.error.URLError as e:
+            self.result = _explain(
+                e.reason if isinstance(e.reason, OSError) else OSError(str(e.reason))
+            )
+        except (OSError, http.client.HTTPException) as e:
+            self.result = _explain(e)
+        except ValueError:
+            self.result = TokenError(Kind.NAME, "no name of a server")
 
-    https_response = http_response
+    def leave(self) -> None:
+        """End the connection, so that the thread ends too."""
+        for sock in self._sockets:
+            with contextlib.suppress(OSError):
+                # Not the one of TLS, which the thread has in its hands.
+                socket.socket.shutdown(sock, socket.SHUT_RDWR)
 
+    def _https(self) -> urllib.request.HTTPSHandler:
+        context = ssl.create_default_context()
+        if self._ca:
+            context.load_verify_locations(cadata=self._ca)
+        sockets = self._sockets
 
-def _https(ca: str) -> urllib.request.HTTPSHandler:
-    context = ssl.create_default_context()
-    if ca:
-        context.load_verify_locations(cadata=ca)
-    return urllib.request.HTTPSHandler(context=context)
+        class Connection(http.client.HTTPSConnection):
+            def connect(self) -> None:
+                super().connect()
+                sockets.append(self.sock)
+
+        class Handler(urllib.request.HTTPSHandler):
+            def https_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
+                return self.do_open(Connection, req, context=context)
+
+        return Handler()
 
 
 def _proxy(request: urllib.request.Request) -> urllib.request.ProxyHandler:

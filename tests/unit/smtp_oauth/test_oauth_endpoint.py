@@ -9,6 +9,7 @@ import pathlib
 import re
 import socket
 import threading
+import time
 import traceback
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -219,6 +220,32 @@ def test_server_that_trickles_is_left_in_time() -> None:
         "no answer within 0.5 s",
         True,
     )
+
+
+def test_connection_to_a_server_that_trickles_is_ended(
+    endpoint: token_endpoint.Endpoint,
+) -> None:
+    """A forwarder that asks again and again would have a thread more each time."""
+
+    def serve() -> None:
+        sock, _ = listener.accept()
+        with endpoint.context.wrap_socket(sock, server_side=True) as wrapped:
+            wrapped.sendall(b"HTTP/1.0 200 OK\r\nX-Words: ")
+            with contextlib.suppress(OSError):
+                while True:
+                    wrapped.sendall(b"x")
+                    time.sleep(0.02)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        url = f"https://localhost:{listener.getsockname()[1]}/token"
+        grant = dataclasses.replace(grant_of(endpoint), token_url=url)
+        error = error_of(grant, endpoint.ca, timeout=2)
+        thread.join(TIMEOUT)
+
+    assert error.kind is Kind.TIMEOUT
+    assert not thread.is_alive()
 
 
 @pytest.mark.parametrize(
