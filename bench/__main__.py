@@ -41,7 +41,7 @@ def _measure(given: argparse.Namespace, folder: pathlib.Path) -> str:
     figures = measure.measure(
         given.charm, given.requirer, given.requirements, folder, runs=given.runs
     )
-    declared = charm.load(given.charm, folder / "named", releases.chosen())
+    declared = charm.load(given.charm, folder / "named", releases.chosen(), folder / "unpacked")
     return report.render(
         declared.name, figures, runs=given.runs, software=_software(declared.path)
     )

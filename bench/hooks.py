@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from bench import surroundings
 from bench.surroundings import APPLICATION, MODEL_UUID, UNIT
-from localjuju import charm
+from localjuju import charm, charm_files
 
 if TYPE_CHECKING:
     from bench.surroundings import Calls, Surroundings
@@ -124,7 +124,7 @@ class Unit:
             (self._tools / name).symlink_to(pathlib.Path(__file__).with_name("hook_command"))
         # A charm packed by localjuju runs with the Python that packed it.
         (self._tools / "python3").symlink_to(pathlib.Path(sys.executable).resolve())
-        charm.install(declared, self.charm_folder)
+        charm_files.install(declared.path, self.charm_folder)
 
     def surroundings(self, **config: charm.Value) -> Surroundings:
         """A model with the charm's defaults and some options; without relations but to peers."""

@@ -220,7 +220,10 @@ def _check(case: Case, where: Surroundings) -> None:
 
 def place(source: pathlib.Path, folder: pathlib.Path) -> Unit:
     """Take a charm folder or a packed charm and make a unit of it."""
-    return Unit(charm.load(source, folder / "store", releases.chosen()), folder / "unit")
+    return Unit(
+        charm.load(source, folder / "store", releases.chosen(), folder / "unpacked"),
+        folder / "unit",
+    )
 
 
 def place_requirer(beside: Unit, folder: pathlib.Path) -> Unit:
@@ -233,7 +236,7 @@ def place_requirer(beside: Unit, folder: pathlib.Path) -> Unit:
 
 def place_bare(beside: Unit, source: pathlib.Path, folder: pathlib.Path) -> Unit:
     """Make a unit of the bare charm, with the declarations of the charm that it stands beside."""
-    bare = charm.load(source, folder / "store", releases.chosen())
+    bare = charm.load(source, folder / "store", releases.chosen(), folder / "unpacked")
     for name in ("config.yaml", "metadata.yaml"):
         declaration = beside.declared.path / name
         if declaration.exists():

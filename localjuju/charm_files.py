@@ -79,7 +79,7 @@ def _unzipped(source: pathlib.Path, store: pathlib.Path) -> pathlib.Path:
     with source.open("rb") as archive:
         kept = store / hashlib.sha256(archive.read()).hexdigest()
     if not kept.exists():
-        store.mkdir(exist_ok=True)
+        store.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=store) as folder:
             _unzip(source, pathlib.Path(folder) / "files")
             # Another model may have been faster.
