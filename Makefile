@@ -57,6 +57,7 @@ integration: $(CHARMS)
 
 resilience: $(CHARMS)
 	$(BIN)/pytest -n auto --dist=load --resilience=full tests/resilience
+	$(BIN)/pytest --resilience=full tests/integration/test_oauth.py
 
 lint format docs: .venv/synced
 	$(BIN)/tox run --quiet -e $@
