@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import re
 import socket
 import socketserver
+import subprocess
 import sys
 import threading
 import time
@@ -19,6 +21,7 @@ from charms.smtp_integrator.v0 import smtp
 from tests import client_key, token_endpoint
 
 if TYPE_CHECKING:
+    import pathlib
     from collections.abc import Generator, Iterator
 
 KINDS = ["client-secret", "private-key", "service-account", "refresh-token"]
@@ -293,6 +296,37 @@ def test_without_cryptography_a_private_key_is_a_clear_error(
         "private-key needs the Python package cryptography: install it"
     )
     assert of(endpoint).access_token(LONG) == endpoint.issued[-1]
+
+
+# What forbids digests that are not allowed for security, as with FIPS.
+FIPS = """\
+openssl_conf = init
+[init]
+alg_section = properties
+[properties]
+default_properties = fips=yes
+"""
+THUMBPRINTS = """
+import sys
+from charms.smtp_integrator.v0 import smtp
+print(sorted(smtp._thumbprints(sys.stdin.read()).items()))
+"""
+
+
+def test_a_certificate_is_named_where_digests_are_forbidden(tmp_path: pathlib.Path) -> None:
+    key = client_key.shared()
+    configuration = tmp_path / "openssl.cnf"
+    configuration.write_text(FIPS)
+    path = os.pathsep.join(sys.path)
+    printed = subprocess.run(
+        [sys.executable, "-c", THUMBPRINTS],
+        env={**os.environ, "PYTHONPATH": path, "OPENSSL_CONF": str(configuration)},
+        input=key.certificate,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    assert printed == f"{sorted(key.thumbprints.items())}\n"
 
 
 # What stalls.
