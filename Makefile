@@ -10,6 +10,7 @@ REQUIRER := tests/integration/requirer
 FORWARDER := charms/smtp-forwarder
 SINK := charms/smtp-sink
 COMMON := $(wildcard charms/common/unit_service/*.py)
+OAUTH := $(wildcard src/smtp_oauth/*.py)
 CHARMS := build/localjuju/smtp-integrator.charm build/localjuju/smtp-sink.charm \
 	build/localjuju/smtp-forwarder.charm build/localjuju/smtp-requirer.charm
 PACK := $(BIN)/python -m localjuju.pack --cache build/venvs
@@ -56,6 +57,7 @@ integration: $(CHARMS)
 
 resilience: $(CHARMS)
 	$(BIN)/pytest -n auto --dist=load --resilience=full tests/resilience
+	$(BIN)/pytest --resilience=full tests/integration/test_oauth.py
 
 lint format docs: .venv/synced
 	$(BIN)/tox run --quiet -e $@
@@ -93,7 +95,7 @@ build/localjuju/smtp-sink.charm: $(shell find $(SINK) -type f -not -path '*/lib/
 
 build/localjuju/smtp-forwarder.charm: $(shell find $(FORWARDER) -type f -not -path '*/lib/*' \
 		-not -name '*.pyc') $(wildcard localjuju/pack*) .venv/synced $(FORWARDER)/lib/unit_service \
-		$(FORWARDER)/$(LIBRARY)
+		$(FORWARDER)/lib/smtp_oauth $(FORWARDER)/$(LIBRARY)
 	@$(PACK) $(FORWARDER) --output $@
 
 build/localjuju/smtp-requirer.charm: $(shell find $(REQUIRER) -type f -not -path '*/lib/*') \
@@ -122,9 +124,15 @@ $(REQUIRER)/$(LIBRARY) $(FORWARDER)/$(LIBRARY): $(LIBRARY)
 	@mkdir -p $@
 	@cp $^ $@
 
+# The forwarder asks for tokens as the integrator's check does.
+$(FORWARDER)/lib/smtp_oauth: $(OAUTH)
+	@rm -rf $@
+	@mkdir -p $@
+	@cp $^ $@
+
 # charmcraft packs on the Ubuntu that a charm is for, or in a container of it.
 charm: $(REQUIRER)/$(LIBRARY) $(FORWARDER)/$(LIBRARY) $(FORWARDER)/lib/unit_service \
-		$(SINK)/lib/unit_service
+		$(FORWARDER)/lib/smtp_oauth $(SINK)/lib/unit_service
 	@command -v charmcraft >/dev/null || \
 		{ echo 'charmcraft is missing: run snap install charmcraft --classic' >&2; exit 1; }
 	@cp pyproject.toml uv.lock $(REQUIRER)

@@ -25,7 +25,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--resilience",
         choices=["full", "sample"],
         default="sample",
-        help="How much of tests/resilience to run: all, or a sample that is the same for all.",
+        help="How much of the long tests to run: all, or a sample that is the same for all.",
     )
 
 

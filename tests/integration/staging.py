@@ -158,13 +158,19 @@ class Staging:
         self.juju.deploy(self.charm("smtp-requirer"), app, num_units=num_units)
         self.juju.integrate(f"{INTEGRATOR}:{endpoint}", f"{app}:{endpoint}")
 
-    def deploy_sink(self, app: str, *, user: str = "", password: str = "") -> Sink:
+    def deploy_sink(
+        self, app: str, *, user: str = "", password: str = "", **options: str | bool
+    ) -> Sink:
         """Deploy a mail catcher; with a user, it takes mail from nobody else."""
-        config = {} if self.on_localjuju else {"bind-address": "0.0.0.0"}  # noqa: S104
-        self.juju.deploy(self.charm("smtp-sink"), app, config=config)
+        bind_address = {} if self.on_localjuju else {"bind-address": "0.0.0.0"}  # noqa: S104
+        self.juju.deploy(self.charm("smtp-sink"), app, config=bind_address)
+        config = {name.replace("_", "-"): value for name, value in options.items()}
         if user:
-            login = self.add_password(f"{app}-login", password, app)
-            self.juju.config(app, {"user": user, "password-secret": login})
+            config["user"] = user
+        if password:
+            config["password-secret"] = self.add_password(f"{app}-login", password, app)
+        if config:
+            self.juju.config(app, config)
         status = self.settle(lambda status: jubilant.all_active(status, app))
         unit = status.apps[app].units[f"{app}/0"]
         host = "127.0.0.1" if self.on_localjuju else unit.public_address

@@ -25,6 +25,11 @@ from forwarder_unit import (
 
 RELAY = "relay"
 
+_LEADER_ALONE = (
+    "the relay's refresh token serves the leader's unit alone; enter a client secret or a private "
+    "key, or keep one unit"
+)
+
 logger = logging.getLogger(__name__)
 
 
@@ -89,7 +94,7 @@ class SmtpForwarderCharm(ops.CharmBase):
             # Collect-status says what is wrong; a forwarder that runs stays as it is.
             return
         self._machine.places.make()
-        upstream = self._smtp.read().data
+        upstream = self._upstream
         related = self._related()
         addresses = {address for one in related for address in (one.host, one.bind)}
         certificate, authority = None, ""
@@ -206,14 +211,31 @@ class SmtpForwarderCharm(ops.CharmBase):
             )
         event.add_status(self._relay_status(settings))
 
+    @property
+    def _upstream(self) -> smtp.SmtpRelationData | None:
+        """The relay, if this unit may send through it."""
+        data = self._smtp.read().data
+        return None if data and self._is_for_the_leader(data) else data
+
+    def _is_for_the_leader(self, data: smtp.SmtpRelationData) -> bool:
+        """Tell whether the relay is not this unit's, since its refresh token serves one holder.
+
+        An endpoint that rotates refresh tokens takes the use of an old one for a theft, and ends
+        them all (RFC 9700 section 4.14.2).
+        """
+        grant = data.oauth
+        return grant is not None and bool(grant.refresh_token) and not self.unit.is_leader()
+
     def _relay_status(self, settings: options.Settings) -> ops.StatusBase:
         """Say what is missing, what waits and why, and whose sendmail this machine has."""
         reading = self._smtp.read()
         status = reading.status
+        if reading.data and self._is_for_the_leader(reading.data):
+            status = ops.BlockedStatus(_LEADER_ALONE)
         words = [status.message]
         if reading.state == smtp.SmtpState.NO_RELATION:
             words = [f"no relay; run 'juju integrate {self.app.name}:smtp smtp-integrator'"]
-        if reading.data is None and settings.when_unconfigured == "refuse":
+        if self._upstream is None and settings.when_unconfigured == "refuse":
             words.append("mail is refused until then")
         words.append(waiting.status(self._machine.waiting(), self.unit.name))
         words.append(self._machine.tools.foreign())
@@ -226,7 +248,7 @@ class SmtpForwarderCharm(ops.CharmBase):
 
 
 def _relay(data: smtp.SmtpRelationData) -> configuration.Relay:
-    user, password = data.credentials or ("", "")
+    user, password = data.credentials or ((data.user or "") if data.oauth else "", "")
     return configuration.Relay(
         host=data.host,
         port=data.port,
@@ -234,9 +256,16 @@ def _relay(data: smtp.SmtpRelationData) -> configuration.Relay:
         verify=data.verify_tls,
         user=user,
         password=password,
+        oauth=_oauth(data.oauth) if data.oauth else {},
         ca=data.tls_ca_chain or "",
         domain=data.domain or "",
     )
+
+
+def _oauth(grant: smtp.OAuthGrant) -> dict[str, str]:
+    """Return a grant in the keys of the secret that it came from."""
+    fields = dataclasses.asdict(grant)
+    return {name.replace("_", "-"): value for name, value in fields.items() if value}
 
 
 if __name__ == "__main__":

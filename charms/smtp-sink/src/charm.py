@@ -155,6 +155,9 @@ class SmtpSinkCharm(ops.CharmBase):
             certificate_serial=certificate.serial,
             user=wanted.user,
             password=wanted.password,
+            refuse_passwords=wanted.refuse_passwords,
+            introspection_url=wanted.introspection_url,
+            introspection_ca=wanted.introspection_ca,
         )
 
     def _hosts(self, bind_address: str) -> set[str]:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 ROOT = pathlib.Path(__file__).parents[3]
 SOURCE = ROOT / "charms/smtp-forwarder/src"
-PYTHON_PATH = os.pathsep.join(map(str, (SOURCE, ROOT / "charms/common")))
+PYTHON_PATH = os.pathsep.join(map(str, (SOURCE, ROOT / "charms/common", ROOT / "src")))
 SENDER, RECIPIENT = "ada@example.com", "bob@example.org"
 CONTENT = b"Subject: hello\r\n\r\nA line.\r\n"
 

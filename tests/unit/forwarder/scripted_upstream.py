@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import collections
 import dataclasses
+import re
 import socket
 import socketserver
 import threading
@@ -45,7 +46,9 @@ class Upstream:
 
     `answers` has what to say to a command, by the command's beginning, or to the end of a message
     (`.`), in the place of 250; a function is called at each. `close_at` has the commands at which
-    the connection is cut. `hold` is waited for before the end of a message is answered.
+    the connection is cut. `hold` is waited for before the end of a message is answered. `is_valid`
+    says which tokens of OAuth are taken; `tokens` has all that were presented, and
+    `dummy_responses` what came back to an error challenge (RFC 7628, section 3.2.3).
     """
 
     def __init__(self, *extensions: str, tls: ssl.SSLContext | None = None) -> None:
@@ -58,6 +61,9 @@ class Upstream:
         self.messages: list[Message] = []
         self.commands: list[str] = []
         self.logins: list[bytes] = []
+        self.is_valid: Callable[[str], bool] | None = None
+        self.tokens: list[str] = []
+        self.dummy_responses: list[bytes] = []
         self.connections = 0
         self._open: set[socket.socket] = set()
         self._server: _Server | None = None
@@ -155,6 +161,9 @@ class _Session(socketserver.StreamRequestHandler):
         if verb == "STAR" and upstream.tls:
             self._encrypt(upstream.tls)
             return True
+        if verb == "AUTH" and upstream.is_valid:
+            self._take_token(line, upstream.is_valid)
+            return True
         if verb == "AUTH":
             upstream.logins.append(base64.b64decode(line.rsplit(maxsplit=1)[-1]))
             self._say(self._answer(line, "235 2.7.0 Welcome"))
@@ -166,6 +175,24 @@ class _Session(socketserver.StreamRequestHandler):
             self.recipients.append(line[9:].partition(">")[0])
         self._say(answer)
         return self._take() if answer.startswith("354") else verb != "QUIT"
+
+    def _take_token(self, line: str, is_valid: Callable[[str], bool]) -> None:
+        assert len(line) <= 510, "longer than a command may be (RFC 5321, section 4.5.3.1.4)"
+        response = line.split()[2:] or [self._ask("")]
+        found = re.search(rb"auth=Bearer (.*)\x01\x01$", base64.b64decode(response[0]))
+        assert found
+        token = found[1].decode()
+        self.upstream.tokens.append(token)
+        answer = self._answer(line, "" if is_valid(token) else "535 5.7.3 Not this token")
+        if answer.startswith("5"):
+            challenge = base64.b64encode(b'{"status":"invalid_token","scope":"mail"}')
+            dummy = self._ask(challenge.decode())
+            self.upstream.dummy_responses.append(base64.b64decode(dummy))
+        self._say(answer or "235 2.7.0 Welcome")
+
+    def _ask(self, challenge: str) -> str:
+        self._say(f"334 {challenge}")
+        return self.rfile.readline().decode().rstrip("\r\n")
 
     def _take(self) -> bool:
         lines: list[bytes] = []

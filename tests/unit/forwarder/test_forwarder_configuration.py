@@ -72,6 +72,44 @@ def test_an_error_names_line_key_and_remedy(
     assert problems(tmp_path, MINIMAL + text)[0].startswith(problem)
 
 
+OAUTH = "{token-url: 'https://id.example.com/t', client-id: mailer, client-secret: hunter2}"
+
+
+@pytest.mark.parametrize(
+    ("upstream", "problem"),
+    [
+        (f"oauth: {OAUTH}", "3: upstream.user: name the mailbox, for oauth"),
+        (
+            f"user: ada\n  password: hunter2\n  oauth: {OAUTH}",
+            "5: upstream.password: keep it or oauth, not both",
+        ),
+        (
+            "user: ada\n  oauth: {token-url: 'https://a/t', client-secret: hunter2}",
+            "5: upstream.oauth: key client-id is missing: ",
+        ),
+        ("user: ada\n  oauth: {client-id: 1}", "5: upstream.oauth.client-id: write text"),
+    ],
+)
+def test_what_oauth_needs(tmp_path: pathlib.Path, upstream: str, problem: str) -> None:
+    text = f"upstream:\n  {upstream}\n  host: mx\n"
+    [found] = problems(tmp_path, MINIMAL + text)
+    assert found.startswith(problem)
+    assert "hunter2" not in found
+
+
+def test_a_grant_is_read_and_kept_from_others(tmp_path: pathlib.Path) -> None:
+    text = f"{MINIMAL}upstream: {{host: mx, user: ada, oauth: {OAUTH}}}\n"
+    path = write(tmp_path, text)
+    upstream = configuration.load(path).upstream
+    assert upstream is not None
+    assert upstream.oauth is not None
+    assert upstream.oauth.client_secret == "hunter2"
+    assert "hunter2" not in repr(upstream)
+    path.chmod(0o640)
+    with pytest.raises(configuration.ConfigurationError, match="chmod 600"):
+        configuration.load(path)
+
+
 def test_a_list_is_no_configuration(tmp_path: pathlib.Path) -> None:
     assert problems(tmp_path, "- a\n") == ["1: write a mapping"]
 
@@ -95,6 +133,9 @@ def test_all_errors_are_told_in_their_order(tmp_path: pathlib.Path) -> None:
         "clients: {a: hunter2}\n",
         "hunter2\n",
         "upstream: {host: mx, transport_security: hunter2}\n",
+        "upstream: {host: mx, user: ada, oauth: {token-url: hunter2, client-secret: hunter2}}\n",
+        "upstream: {host: mx, user: ada, oauth: {client-secret: [hunter2]}}\n",
+        "upstream: {host: mx, user: ada, oauth: hunter2}\n",
     ],
 )
 def test_a_rejected_value_is_not_repeated(tmp_path: pathlib.Path, text: str) -> None:

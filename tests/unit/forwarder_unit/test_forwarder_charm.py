@@ -190,6 +190,68 @@ def test_the_relay_comes_and_goes_with_its_password(unit: Unit) -> None:
     ]
 
 
+GRANT = {
+    "token-url": "https://id.example.com/token",
+    "client-id": "mailer",
+    "scope": "mail",
+}
+LEADER_ALONE = (
+    "the relay's refresh token serves the leader's unit alone; enter a client secret or a private "
+    "key, or keep one unit"
+)
+
+
+def oauth_upstream(**grant: str) -> tuple[testing.Relation, testing.Secret]:
+    secret = testing.Secret(GRANT | {key.replace("_", "-"): x for key, x in grant.items()})
+    data = {**UPSTREAM, "auth_type": "none", "oauth_id": secret.id}
+    return testing.Relation("smtp", remote_app_data=data), secret
+
+
+def test_the_relay_may_take_tokens(unit: Unit) -> None:
+    relation, secret = oauth_upstream(client_secret=PASSWORD)
+    before = testing.State(relations=[relation], secrets=[secret])
+    after = unit.run(unit.context.on.relation_changed(relation), before)
+    assert after.unit_status == testing.ActiveStatus()
+    upstream = unit.service.told()["upstream"]
+    assert upstream["oauth"] == GRANT | {"client-secret": PASSWORD}
+    assert (upstream["user"], upstream["password"]) == ("notifier", "")
+    assert PASSWORD not in (unit.places.root / "etc/smtp-forwarder/forwarder.json").read_text()
+
+
+def test_a_renewed_client_secret_reaches_the_forwarder(unit: Unit) -> None:
+    relation, _ = oauth_upstream()
+    secret = testing.Secret(
+        GRANT | {"client-secret": "old"}, latest_content=GRANT | {"client-secret": PASSWORD}
+    )
+    relation = dataclasses.replace(
+        relation, remote_app_data={**relation.remote_app_data, "oauth_id": secret.id}
+    )
+    unit.run(
+        unit.context.on.secret_changed(secret),
+        testing.State(relations=[relation], secrets=[secret]),
+    )
+    assert unit.service.told()["upstream"]["oauth"]["client-secret"] == PASSWORD
+
+
+def test_a_refresh_token_serves_the_leader_alone(unit: Unit) -> None:
+    relation, secret = oauth_upstream(refresh_token=PASSWORD)
+    before = testing.State(relations=[relation], secrets=[secret], leader=True)
+    after = unit.run(unit.context.on.relation_changed(relation), before)
+    assert after.unit_status == testing.ActiveStatus()
+    assert unit.service.told()["upstream"]["oauth"]["refresh-token"] == PASSWORD
+
+    before = dataclasses.replace(after, leader=False)
+    after = unit.run(unit.context.on.update_status(), before)
+    assert after.unit_status == testing.BlockedStatus(LEADER_ALONE)
+    assert unit.service.told()["upstream"] is None
+
+    before = dataclasses.replace(after, config={"when_unconfigured": "refuse"})
+    after = unit.run(unit.context.on.config_changed(), before)
+    assert after.unit_status == testing.BlockedStatus(
+        f"{LEADER_ALONE}; mail is refused until then"
+    )
+
+
 def test_a_free_port_is_chosen_once(unit: Unit) -> None:
     unit.configure(port=0)
     first = unit.service.told()["listen"]

@@ -1,8 +1,10 @@
+import dataclasses
 import json
 import pathlib
 
 import pytest
 
+import smtp_oauth
 from forwarder import configuration as engine
 from forwarder_unit import configuration, logins, options
 
@@ -15,6 +17,11 @@ RELAY = configuration.Relay(
     ca="PEM",
     domain="example.com",
 )
+GRANT = {
+    "token-url": "https://id.example.com/token",
+    "client-id": "mailer",
+    "client-secret": "s3cret-of-the-client",
+}
 LOGIN = logins.Login("relay-1", "passw0rd", "secret://m/s", ("192.0.2.0/24",))
 
 
@@ -87,6 +94,17 @@ def test_the_forwarder_understands_every_setting(tmp_path: pathlib.Path) -> None
         password="s3cret",
         ca="PEM",
     )
+
+
+def test_a_token_takes_the_place_of_the_password(tmp_path: pathlib.Path) -> None:
+    relay = dataclasses.replace(RELAY, password="", oauth=GRANT)
+    wanted = unit(tmp_path, relay=relay)
+    told = loaded(tmp_path, wanted).upstream
+    assert told is not None
+    assert (told.user, told.password, told.oauth) == ("notifier", "", smtp_oauth.Grant.of(GRANT))
+    text = configuration.for_tools(wanted, tmp_path / "config.json", "host.example.org")
+    assert json.loads(text)["relay"]["username"] == "notifier"
+    assert GRANT["client-secret"] not in text + repr(relay) + repr(told)
 
 
 def test_without_a_relay_there_is_no_upstream(tmp_path: pathlib.Path) -> None:

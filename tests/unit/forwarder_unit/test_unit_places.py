@@ -54,6 +54,14 @@ def test_what_waits_stays(found: places.Places, folder: str) -> None:
     assert not found.state.path.exists()
 
 
+def test_a_refresh_token_goes_also_where_messages_stay(found: places.Places) -> None:
+    spool = queue.prepare(found.queue)
+    (spool.messages / "one").write_text("a message")
+    spool.refresh_token.write_text("s3cret")
+    found.remove()
+    assert not spool.refresh_token.exists()
+
+
 def test_a_port_is_chosen_once(found: places.Places) -> None:
     port = places.choose_port(found.state)
     assert 1024 <= port <= 65535

@@ -9,6 +9,7 @@ import smtplib
 import subprocess
 import time
 from collections.abc import Callable
+from typing import Any
 
 import strict_tls
 
@@ -37,8 +38,7 @@ def configure(
     *,
     bind_address: str = "127.0.0.1",
     ports: dict[str, int] | None = None,
-    user: str = "",
-    password: str = "",
+    **login: Any,
 ) -> state.ServerConfig:
     certificate = certificates.ensure_server(
         directory.certificates, "Test CA", {"localhost", "127.0.0.1"}, now()
@@ -48,8 +48,7 @@ def configure(
         ports=dict.fromkeys(state.LISTENERS, 0) | (ports or {}),
         certificate=str(certificate.path),
         certificate_serial=certificate.serial,
-        user=user,
-        password=password,
+        **login,
     )
     files.write(directory.config, config.to_json())
     return config

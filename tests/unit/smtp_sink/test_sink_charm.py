@@ -44,7 +44,8 @@ def load_charm() -> type[ops.CharmBase]:
 
 
 SmtpSinkCharm = load_charm()
-SECRET_ID = "secret:d8vs2gr3rq7s73b1kfog"
+SHOWN_ID = "d8vs2gr3rq7s73b1kfog"
+SECRET_ID = f"secret:{SHOWN_ID}"
 
 
 @dataclasses.dataclass
@@ -321,14 +322,14 @@ def refuse(monkeypatch: pytest.MonkeyPatch, words: str) -> None:
 
 
 def test_a_secret_that_is_not_granted(unit: Unit, monkeypatch: pytest.MonkeyPatch) -> None:
-    secret = testing.Secret({"password": PASSWORD})
+    secret = testing.Secret({"password": PASSWORD}, id=SECRET_ID)
     options = {"user": "user", "password_secret": secret.id}
     for words in ("permission denied", '"smtp-sink/0" is not allowed to read this secret'):
         with monkeypatch.context() as patch:
             refuse(patch, f"ERROR {words}\n")
             assert unit.config_changed(secret, **options) == (
                 "blocked: password-secret: not granted; run 'juju grant-secret "
-                f"{secret.id} smtp-sink', which takes effect at the next update-status"
+                f"{SHOWN_ID} smtp-sink', which takes effect at the next update-status"
             )
     assert unit.config_changed(secret, **options) == f"active: {SERVING}"
 
@@ -339,9 +340,24 @@ def test_an_unknown_refusal_is_told_in_jujus_words(
     refuse(monkeypatch, "ERROR connection\n lost\n")
     assert unit.config_changed(user="user", password_secret=SECRET_ID) == (
         "blocked: password-secret: Juju refuses to read it: connection lost; if it is not "
-        f"granted, run 'juju grant-secret {SECRET_ID} smtp-sink', which takes effect at the "
+        f"granted, run 'juju grant-secret {SHOWN_ID} smtp-sink', which takes effect at the "
         "next update-status"
     )
+
+
+def test_the_server_is_told_of_tokens(unit: Unit) -> None:
+    authority = unit.act("get-ca")["ca"]
+    status = unit.config_changed(
+        user="user",
+        refuse_passwords=True,
+        introspection_url="https://id.example.com/introspect",
+        introspection_ca=authority,
+    )
+    assert status == f"active: {SERVING}"
+    config = unit.service.config()
+    assert (config.user, config.password, config.refuse_passwords) == ("user", "", True)
+    assert config.introspection_url == "https://id.example.com/introspect"
+    assert config.introspection_ca == authority
 
 
 def test_a_secrets_newline_is_warned_of_when_the_server_is_told(unit: Unit) -> None:

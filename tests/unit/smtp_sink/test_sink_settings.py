@@ -9,6 +9,12 @@ from smtp_sink import settings, state
 NO_ADDRESS = (
     "bind-address: must be an IP address; use 127.0.0.1, 0.0.0.0 or an address of this machine"
 )
+NO_URL = "introspection-url: must be a URL that begins with https://"
+NO_CA = (
+    "introspection-ca: must be certificates; run 'juju config APPLICATION introspection-ca=@FILE' "
+    "with PEM in the file"
+)
+URL = "https://id.example.com/introspect"
 SECRETS = {"secret:good": {"password": "from-secret"}}
 CREDENTIALS: dict[str, list[dict[str, Any]]] = json.loads(
     (pathlib.Path(__file__).parents[2] / "data/credentials.json").read_text()
@@ -53,6 +59,17 @@ def test_everything_set() -> None:
     )
 
 
+def test_a_user_needs_no_password_where_tokens_are_taken_or_passwords_refused() -> None:
+    assert parse(user="user", introspection_url=f"{URL}\n").introspection_url == URL
+    assert parse(user="user", refuse_passwords=True).refuse_passwords
+
+
+def test_a_wrong_user_is_told_of_once() -> None:
+    with pytest.raises(settings.InvalidSettingsError) as error:
+        parse(user="a\nb", introspection_url=URL, refuse_passwords=True)
+    assert [problem.partition(":")[0] for problem in error.value.problems] == ["user"]
+
+
 def test_the_secret_wins() -> None:
     parsed = parse(user="user", password="from-option", password_secret="secret:good")
     assert parsed.password == "from-secret"
@@ -87,6 +104,35 @@ def test_the_secret_wins() -> None:
         (
             {"user": "user", "password": "s3cret", "password_secret": "secret:bad"},
             "password-secret: not found",
+        ),
+        (
+            {"refuse_passwords": True},
+            "refuse-passwords: has no user; set user too, or reset refuse-passwords",
+        ),
+        (
+            {"introspection_url": URL},
+            "introspection-url: has no user; set user too, or reset it",
+        ),
+        *(
+            ({"user": "user", "introspection_url": url}, NO_URL)
+            for url in (
+                "s3cret",
+                "http://id.example.com/s3cret",
+                "https://",
+                "https://user:s3cret@id.example.com/",
+                "https://id.example.com:0/",
+                "https://id.example.com:s3cret/",
+                "https://[s3cret/",
+                "https://id.example.com/s3cret token",
+            )
+        ),
+        (
+            {"user": "user", "password": "p", "introspection_ca": "s3cret"},
+            "introspection-ca: has no introspection-url; set it too, or reset this",
+        ),
+        (
+            {"user": "user", "introspection_url": URL, "introspection_ca": "s3cret"},
+            NO_CA,
         ),
     ],
 )
@@ -180,6 +226,21 @@ def test_a_secret_without_password(content: dict[str, str]) -> None:
         "password-secret: the secret has no key 'password'; "
         "run 'juju update-secret NAME password#file=FILE'"
     )
+
+
+@pytest.mark.parametrize("entered", ["s3cret", "secret:s3cret", "secret://s3cret/x"])
+@pytest.mark.parametrize("words", ["ERROR {} not valid", "permission denied for {}"])
+def test_what_is_entered_in_the_place_of_an_id_is_not_shown(entered: str, words: str) -> None:
+    told = str(settings.refused(words.format(entered), entered, "sink"))
+    assert told.startswith("password-secret: ")
+    assert "run 'juju grant-secret ID sink'" in told
+    assert "s3cret" not in told
+
+
+@pytest.mark.parametrize("before", ["", "secret:", "secret://model/"])
+def test_an_id_is_shown_alone(before: str) -> None:
+    told = str(settings.refused("permission denied", f"{before}d8vs2gr3rq7s73b1kfog", "sink"))
+    assert "not granted; run 'juju grant-secret d8vs2gr3rq7s73b1kfog sink'," in told
 
 
 def test_no_repr_shows_the_password() -> None:

@@ -2,10 +2,10 @@
 
 It takes mail on a port, rewrites what rules say, and passes it on through another relay; what that
 does not take now waits on disk. It knows nothing of Juju. `rules` and `message` are functions on
-data, `reception` is the server, `upstream` and `channel` are the connections to the relay,
-`queue`, `queue_file` and `storage` are what stands on disk, `delivery`, `settlement` and
-`schedule` tie these together, `bounce` and `digest` tell who must know, `configuration` reads
-what an operator writes, and `service` runs it all.
+data, `reception` is the server, `upstream`, `opener` and `channel` are the connections to the
+relay, `oauth` is the token that it takes, `queue`, `queue_file` and `storage` are what stands on
+disk, `delivery`, `settlement` and `schedule` tie these together, `bounce` and `digest` tell who
+must know, `configuration` reads what an operator writes, and `service` runs it all.
 
 A program with rules of its own:
 

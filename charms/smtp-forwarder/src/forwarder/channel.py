@@ -14,6 +14,14 @@ _LONGEST_ANSWER = 2**16
 _CLOSING = 421
 
 
+class UnavailableError(Exception):
+    """The relay takes no mail now; the text says why. Nothing was sent."""
+
+
+class TokenRefusedError(UnavailableError):
+    """The relay refused an access token for good."""
+
+
 class GoneError(Exception):
     """The connection is of no more use, or never was; nothing of a message was taken over it."""
 

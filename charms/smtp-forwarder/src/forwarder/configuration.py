@@ -8,12 +8,15 @@ import socket
 import ssl
 import stat
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
 from forwarder import addresses, documents
 from forwarder.rules import MailingList, RuleDocument, Rules
+
+if TYPE_CHECKING:
+    from smtp_oauth import Grant
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 Endpoint = tuple[str, int]
@@ -44,6 +47,7 @@ _UPSTREAM = _mapping(
         "transport_security": {"enum": ["none", "starttls", "tls"]},
         "user": _TEXT,
         "password": _TEXT,
+        "oauth": {"type": ["object", "null"], "additionalProperties": _TEXT},
         "ca": _TEXT,
         "verify": {"type": "boolean"},
         "connections": _COUNT,
@@ -128,13 +132,18 @@ class ConfigurationError(Exception):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Upstream:
-    """The relay that everything goes to. Without a `user` there is no AUTH."""
+    """The relay that everything goes to. Without a `user` there is no AUTH.
+
+    With `oauth` a token of OAuth 2.0 takes the place of the password, and `ca` verifies the token
+    endpoint too.
+    """
 
     host: str
     port: int = 25
     transport_security: str = "none"
     user: str = ""
     password: str = dataclasses.field(default="", repr=False)
+    oauth: "Grant | None" = None
     ca: str = ""
     verify: bool = True
     connections: int = 8
@@ -213,7 +222,7 @@ def load(path: pathlib.Path, own_rules: Rules | None = None) -> Configuration:
             allowed_networks=_networks(data.get("allowed_networks", [])),
             clients={user: _client(one) for user, one in data.get("clients", {}).items()},
             limits=Limits(**data.get("limits", {})),
-            upstream=Upstream(**data["upstream"]) if data.get("upstream") else None,
+            upstream=_upstream(path, document) if data.get("upstream") else None,
             retry_seconds=tuple(data.get("retry_seconds", Configuration.retry_seconds)),
             rules=own_rules or (load_rules(given_rules) if given_rules else Rules()),
             metrics=endpoint(data["metrics"]) if "metrics" in data else None,
@@ -302,9 +311,31 @@ def _read(path: pathlib.Path, schema: Mapping[str, Any]) -> documents.Document:
 
 def _check_mode(path: pathlib.Path, data: Mapping[str, Any]) -> None:
     upstream: dict[str, Any] = data.get("upstream") or {}
-    secret = data.get("clients") or upstream.get("password")
+    secret = data.get("clients") or upstream.get("password") or upstream.get("oauth")
     if secret and path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
         raise ConfigurationError(f"{path}: holds passwords that others may read; chmod 600 {path}")
+
+
+def _upstream(path: pathlib.Path, document: documents.Document) -> Upstream:
+    fields: dict[str, Any] = {**document.data["upstream"]}
+    content = fields.pop("oauth", None)
+    if not content:
+        return Upstream(**fields)
+    # Who speaks no OAuth does without the package.
+    from smtp_oauth import Grant, GrantError  # noqa: PLC0415
+
+    problems: list[documents.Problem] = []
+    if not fields.get("user"):
+        problems.append(document.problem(("upstream", "user"), "name the mailbox, for oauth"))
+    if fields.get("password"):
+        problems.append(document.problem(("upstream", "password"), "keep it or oauth, not both"))
+    try:
+        fields["oauth"] = Grant.of(content)
+    except GrantError as error:
+        problems += [document.problem(("upstream", "oauth"), one) for one in error.problems]
+    if problems:
+        raise ConfigurationError(*(f"{path}:{problem}" for problem in problems))
+    return Upstream(**fields)
 
 
 def _check_rules(path: pathlib.Path, document: documents.Document) -> None:

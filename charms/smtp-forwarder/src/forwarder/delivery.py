@@ -65,7 +65,7 @@ class Delivery:
         self.settings = settings
         self.storage = store
         self.settlement = settlement.Settlement(settings, store)
-        self.pool = _pool(settings)
+        self.pool = self._new_pool()
         self.queued = asyncio.Event()
         """Set when there may be something new to do in the queue."""
         self.under_way: set[str] = set()
@@ -80,7 +80,7 @@ class Delivery:
             return
         if self.pool is not None:
             self.pool.close()
-        self.pool = _pool(settings)
+        self.pool = self._new_pool()
         for record in self.storage.records.values():
             for number in record.having(Mark.WAITING):
                 record.standings[number].due = 0
@@ -278,6 +278,10 @@ class Delivery:
         name = name or settlement.new_id()
         return [_parcel(submission, one, f"{name}{n or ''}") for n, one in enumerate(found)]
 
+    def _new_pool(self) -> upstream.Pool | None:
+        relay, hostname = self.settings.upstream, self.settings.hostname
+        return upstream.Pool(relay, hostname, self.storage.spool.refresh_token) if relay else None
+
     def _begin(self, work: Coroutine[None, None, _T]) -> asyncio.Task[_T]:
         task = asyncio.create_task(work)
         self._tasks.add(task)
@@ -294,10 +298,6 @@ def _tell(told: "asyncio.Future[Answer]", answer: Answer) -> None:
 def refusal(error: rules.InvalidRecipient) -> Answer:
     """Return what a recipient that the rules refuse is answered with."""
     return Answer(550, f"5.1.1 {answers.printable(error.reason)}")
-
-
-def _pool(settings: configuration.Configuration) -> upstream.Pool | None:
-    return upstream.Pool(settings.upstream, settings.hostname) if settings.upstream else None
 
 
 def _parcel(submission: Submission, one: rules.Delivery, name: str) -> transit.Parcel:

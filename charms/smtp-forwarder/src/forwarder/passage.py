@@ -45,7 +45,7 @@ class Passage:
             self._sender = sender
             try:
                 await self._name(new)
-            except (channel.GoneError, upstream.UnavailableError):
+            except (channel.GoneError, channel.UnavailableError):
                 self._hopeless = True
                 self.release()
         answers = [self.refused.get(addresses.folded(one)) for one in recipients]

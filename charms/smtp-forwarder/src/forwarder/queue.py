@@ -2,7 +2,8 @@
 
 The folder holds `messages`, one file for each; `requests`, empty files that ask the service for
 something; `incoming`, where any user of the machine may leave a message, whose name nobody else
-can guess; and `lock`, which the service holds while it runs, so that there is one at a time.
+can guess; `refresh-token`, where the relay's tokens come from one that changes; and `lock`, which
+the service holds while it runs, so that there is one at a time.
 """
 
 import contextlib
@@ -84,6 +85,11 @@ class Spool:
     def incoming(self) -> pathlib.Path:
         """The folder where messages may be left."""
         return self.path / "incoming"
+
+    @property
+    def refresh_token(self) -> pathlib.Path:
+        """What the token endpoint gave in the place of the relay's refresh token."""
+        return self.path / "refresh-token"
 
     def file(self, message_id: str) -> pathlib.Path:
         """Return where a message is."""

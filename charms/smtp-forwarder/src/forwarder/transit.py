@@ -83,7 +83,7 @@ async def transmit(pool: upstream.Pool, parcel: Parcel, passage: Passage | None 
         return outcome
     try:
         await _send(pool, parcel, numbers, passage, outcome)
-    except upstream.UnavailableError as error:
+    except channel.UnavailableError as error:
         outcome.trouble = str(error)
     except channel.UnknownOutcomeError as error:
         outcome.trouble = f"the relay had the message and did not answer: {error}"
@@ -124,7 +124,7 @@ async def _send(
             await _begin_and_finish(used, parcel, numbers, outcome)
         except channel.GoneError as error:
             if fresh:
-                raise upstream.UnavailableError(str(error)) from None
+                raise channel.UnavailableError(str(error)) from None
         else:
             return
         finally:

@@ -3,23 +3,15 @@
 import asyncio
 import collections
 import contextlib
-import socket
-import ssl
+import pathlib
 from collections.abc import Callable, Mapping
 
-import aiosmtplib
-
-from forwarder import channel, configuration
-from forwarder.answers import Answer, printable
+from forwarder import channel, configuration, opener
+from forwarder.channel import UnavailableError
 
 FIRST_PAUSE, LONGEST_PAUSE = 2.0, 300.0
 # What a relay that closes idle connections is given less than it allowed before.
 _CAUTION = 0.8
-_MECHANISMS = ("plain", "login", "cram-md5")
-
-
-class UnavailableError(Exception):
-    """The relay takes no mail now; the text says why. Nothing was sent."""
 
 
 class Pool:
@@ -29,12 +21,21 @@ class Pool:
     others are told at once, so that nobody waits for a relay that is known to be down.
     """
 
-    def __init__(self, settings: configuration.Upstream, hostname: str) -> None:
+    def __init__(
+        self, settings: configuration.Upstream, hostname: str, refresh_token: pathlib.Path
+    ) -> None:
+        """Make a pool.
+
+        Args:
+            settings: the relay.
+            hostname: what EHLO says.
+            refresh_token: the file of what takes the place of a refresh token that was used.
+        """
         self.settings = settings
         self.extensions: Mapping[str, str] | None = None
         self.down = ""
         """Why the relay cannot be reached; empty while it can, or nobody tried."""
-        self._hostname = hostname
+        self._opener = opener.Opener(settings, hostname, refresh_token, renewed=self.try_now)
         self._free: list[channel.Channel] = []
         self._count = 0
         self._opening = 0
@@ -44,7 +45,6 @@ class Pool:
         self._pause = FIRST_PAUSE
         self._try_at = 0.0
         self._more_at = 0.0
-        self._tls: ssl.SSLContext | None = None
         self._closed = False
 
     async def lease(self) -> channel.Channel:
@@ -80,7 +80,7 @@ class Pool:
             return await asyncio.wait_for(self.lease(), timeout)
         except asyncio.TimeoutError:
             if self._count <= self._opening:
-                self._note_down("the relay does not answer")
+                self._note_down(f"the {self._opener.awaited} does not answer")
             raise UnavailableError("no connection to the relay was free in time") from None
 
     async def learn(self, timeout: float) -> None:
@@ -128,6 +128,7 @@ class Pool:
     def close(self) -> None:
         """Close all that is free, and what is in use as soon as it comes back."""
         self._closed = True
+        self._opener.close()
         for kept in list(self._free):
             self._drop(kept)
 
@@ -137,8 +138,9 @@ class Pool:
         return max(self._try_at - self._now(), 0.0) if self.down else 0.0
 
     def try_now(self) -> None:
-        """Forget that the relay was down."""
+        """Forget that the relay was down, or that there was no token."""
         self._pause, self._try_at = FIRST_PAUSE, 0.0
+        self._opener.try_now()
 
     @staticmethod
     def _now() -> float:
@@ -165,7 +167,7 @@ class Pool:
         self._count += 1
         self._opening += 1
         try:
-            opened = await self._open()
+            opened = await self._opener.open()
         except UnavailableError as error:
             self._count -= 1
             if self._count >= self._opening:
@@ -193,56 +195,6 @@ class Pool:
         while self._waiting:
             self._wake()
 
-    async def _open(self) -> channel.Channel:
-        settings = self.settings
-        security = settings.transport_security
-        if security != "none" and self._tls is None:
-            self._tls = await asyncio.to_thread(_client_tls, settings)
-        client = aiosmtplib.SMTP(
-            hostname=settings.host,
-            port=settings.port,
-            use_tls=security == "tls",
-            start_tls=security == "starttls",
-            tls_context=self._tls,
-            local_hostname=self._hostname,
-            timeout=settings.timeout_seconds,
-        )
-        try:
-            await client.connect()
-            await self._introduce(client)
-        except (aiosmtplib.SMTPException, OSError, ValueError) as error:
-            client.close()
-            raise UnavailableError(_reason(error)) from None
-        except BaseException:
-            client.close()
-            raise
-        transport = client.transport
-        if transport is None:
-            raise UnavailableError("the relay closed the connection")
-        opened = channel.Channel(settings.timeout_seconds, dict(client.esmtp_extensions))
-        opened.attach(transport)
-        return opened
-
-    async def _introduce(self, client: aiosmtplib.SMTP) -> None:
-        """Say EHLO, and authenticate once: a second try with a wrong password locks accounts."""
-        if client.is_ehlo_or_helo_needed:
-            with contextlib.suppress(aiosmtplib.SMTPHeloError):
-                await client.ehlo()
-        if client.is_ehlo_or_helo_needed:
-            await client.helo()
-        user, password = self.settings.user, self.settings.password
-        if not user:
-            return
-        offered = [name for name in _MECHANISMS if name in client.server_auth_methods]
-        if not offered:
-            raise UnavailableError("the relay offers no AUTH that is known here")
-        logins = {
-            "plain": client.auth_plain,
-            "login": client.auth_login,
-            "cram-md5": client.auth_crammd5,
-        }
-        await logins[offered[0]](user, password)
-
     def _revoke(self) -> None:
         for leased, revoke in list(self._revocable.items()):
             self._revocable.pop(leased, None)
@@ -266,23 +218,3 @@ class Pool:
             if not waiter.done():
                 waiter.set_result(None)
                 return
-
-
-def _client_tls(settings: configuration.Upstream) -> ssl.SSLContext:
-    context = ssl.create_default_context(cadata=settings.ca or None)
-    if not settings.verify:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    return context
-
-
-def _reason(error: Exception) -> str:
-    """Say why a relay cannot be used, without what was sent to it."""
-    if isinstance(error, aiosmtplib.SMTPResponseException):
-        return str(Answer(error.code, printable(error.message)))
-    cause = error.__cause__ or error
-    if isinstance(cause, ssl.SSLCertVerificationError):
-        return f"the relay's certificate is not accepted: {cause.verify_message}"
-    if isinstance(cause, socket.gaierror):
-        return "the relay's host name is not known"
-    return printable(str(error)) or type(error).__name__

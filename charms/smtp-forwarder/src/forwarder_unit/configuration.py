@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import pathlib
+from collections.abc import Mapping
 from typing import Any
 
 from forwarder_unit import logins, options
@@ -15,7 +16,10 @@ _DAY = 86400
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Relay:
-    """The relay that everything is passed on through. Without a `user` there is no AUTH."""
+    """The relay that everything is passed on through. Without a `user` there is no AUTH.
+
+    With `oauth`, the keys that a token is fetched with, a token takes the place of the password.
+    """
 
     host: str
     port: int
@@ -23,6 +27,7 @@ class Relay:
     verify: bool = True
     user: str = ""
     password: str = dataclasses.field(default="", repr=False)
+    oauth: Mapping[str, str] = dataclasses.field(default_factory=dict[str, str], repr=False)
     ca: str = ""
     domain: str = ""
 
@@ -141,6 +146,8 @@ def _client(login: logins.Login) -> dict[str, Any]:
 def _upstream(relay: Relay) -> dict[str, Any]:
     fields = dataclasses.asdict(relay)
     del fields["domain"]
+    if not relay.oauth:
+        del fields["oauth"]
     return fields
 
 

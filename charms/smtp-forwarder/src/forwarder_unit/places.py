@@ -6,6 +6,7 @@ import pathlib
 import shutil
 import socket
 
+from forwarder import queue
 from unit_service import files, service
 
 _SPOOL = pathlib.Path("/var/spool/smtp-forwarder")
@@ -63,6 +64,7 @@ class Places:
     def remove(self) -> None:
         """Remove all that is the unit's alone; messages that wait stay where they are."""
         shutil.rmtree(self.state.path, ignore_errors=True)
+        queue.Spool(self.queue).refresh_token.unlink(missing_ok=True)
         folders = (self.queue / "messages", self.queue / "incoming")
         if not any(path for folder in folders for path in folder.glob("*")):
             shutil.rmtree(self.queue, ignore_errors=True)

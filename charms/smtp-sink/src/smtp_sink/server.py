@@ -7,6 +7,7 @@ is.
 """
 
 import asyncio
+import base64
 import collections
 import contextlib
 import errno
@@ -27,7 +28,7 @@ from typing import AnyStr
 
 from aiosmtpd import smtp
 
-from smtp_sink import messages, state
+from smtp_sink import bearer, messages, state
 from unit_service import files, processes, reports
 
 # A message may be one line: the limit of a line is that of a message.
@@ -37,6 +38,11 @@ _COMMAND_LIMIT = 2**16
 _WATCH_SECONDS = 1.0
 _AUTH_NEEDED = "530 5.7.0 Authentication required"
 _FAILED = "451 4.3.0 The server failed; its log says why"
+_PASSWORDS = ("LOGIN", "PLAIN")
+# As Microsoft 365 says it where it takes tokens alone.
+_PASSWORDS_REFUSED = "535 5.7.139 Authentication unsuccessful, basic authentication is disabled."
+_UNCHECKED = "454 4.7.0 Tokens cannot be checked now; the server's log says why"
+_NO_LOGIN = "501 5.5.2 This is no response of the mechanism"
 # A client out of step sends a password where a command is due, and what it gets it may log.
 _ANSWERS_WITHOUT_ECHO = {
     '500 Error: command "': "500 5.5.2 Command not recognized",
@@ -71,6 +77,16 @@ class Sink:
         """Whether a client must authenticate before it sends."""
         return bool(self._config.user)
 
+    @property
+    def mechanisms(self) -> set[str]:
+        """How a client may authenticate."""
+        config = self._config
+        passwords = config.user and (config.password or config.refuse_passwords)
+        return {
+            *(_PASSWORDS if passwords else ()),
+            *(bearer.MECHANISMS if config.user and config.introspection_url else ()),
+        }
+
     def authenticate(
         self,
         _server: smtp.SMTP,
@@ -80,11 +96,26 @@ class Sink:
         login: smtp.LoginPassword,
     ) -> smtp.AuthResult:
         """Check a login; aiosmtpd answers 535 to a wrong one that is not `handled`."""
+        if self._config.refuse_passwords:
+            return smtp.AuthResult(success=False, handled=False, message=_PASSWORDS_REFUSED)
         right_user = hmac.compare_digest(login.login, self._config.user.encode())
         right_password = hmac.compare_digest(login.password, self._config.password.encode())
         if right_user and right_password:
             return smtp.AuthResult(success=True, auth_data=self._config.user)
         return smtp.AuthResult(success=False, handled=False)
+
+    async def is_valid(self, login: bearer.Login) -> bool:
+        """Return whether a token is valid, and the user this server's.
+
+        Raises:
+            bearer.IntrospectionError: if nobody can say so now.
+        """
+        config = self._config
+        if login.user != config.user:
+            return False
+        return await asyncio.to_thread(
+            bearer.is_valid, login, config.introspection_url, config.introspection_ca
+        )
 
     async def handle_EHLO(  # noqa: N802
         self,
@@ -156,6 +187,31 @@ class SinkProtocol(smtp.SMTP):
         mechanism, blank, response = (arg or "").partition(" ")
         await super().smtp_AUTH(f"{mechanism.upper()}{blank}{response}")
 
+    async def auth_OAUTHBEARER(self, _: "SinkProtocol", args: list[str]) -> smtp.AuthResult:  # noqa: N802
+        """Take a token as RFC 7628 says."""
+        return await self._take_token(*args)
+
+    async def auth_XOAUTH2(self, _: "SinkProtocol", args: list[str]) -> smtp.AuthResult:  # noqa: N802
+        """Take a token as Google and Microsoft do."""
+        return await self._take_token(*args)
+
+    async def _take_token(self, mechanism: str, initial: str = "") -> smtp.AuthResult:
+        response = _decoded(initial) if initial else await self.challenge_auth("")
+        if not isinstance(response, bytes):
+            return smtp.AuthResult(success=False)
+        login = bearer.parse(mechanism, response)
+        if login is None:
+            return smtp.AuthResult(success=False, handled=False, message=_NO_LOGIN)
+        try:
+            if await self.event_handler.is_valid(login):
+                return smtp.AuthResult(success=True, auth_data=login.user)
+        except bearer.IntrospectionError as error:
+            logger.error("the introspection endpoint cannot be asked: %s", error)  # noqa: TRY400
+            return smtp.AuthResult(success=False, handled=False, message=_UNCHECKED)
+        # The client answers the challenge with nothing of meaning, and is then refused.
+        aborted = await self.challenge_auth(bearer.refusal(mechanism)) is smtp.MISSING
+        return smtp.AuthResult(success=False, handled=aborted)
+
     @smtp.syntax("MAIL FROM: <address>", " [SP <mail-parameters>]")  # pyright: ignore[reportUnknownMemberType]
     async def smtp_MAIL(self, arg: str | None) -> None:  # noqa: N802
         """Take the parameter AUTH where AUTH is offered (RFC 4954 section 5), and ignore it."""
@@ -178,7 +234,7 @@ def connection(sink: Sink, listener: str, context: ssl.SSLContext) -> SinkProtoc
         require_starttls=starttls,
         # aiosmtpd takes a connection that began with TLS for one without it.
         auth_require_tls=starttls,
-        auth_exclude_mechanism=() if sink.login_needed else ("LOGIN", "PLAIN"),
+        auth_exclude_mechanism={*_PASSWORDS, *bearer.MECHANISMS} - sink.mechanisms,
         authenticator=sink.authenticate,
         loop=asyncio.get_running_loop(),
     )
@@ -309,6 +365,14 @@ async def _told_to_stop(stop: asyncio.Event, *needed: pathlib.Path) -> None:
     while not stop.is_set() and all(map(os.path.exists, needed)):
         with contextlib.suppress(asyncio.TimeoutError):
             await asyncio.wait_for(stop.wait(), _WATCH_SECONDS)
+
+
+def _decoded(initial: str) -> bytes:
+    """Decode an initial response; `=` is an empty one (RFC 4954 section 4)."""
+    try:
+        return b"" if initial == "=" else base64.b64decode(initial, validate=True)
+    except ValueError:
+        return b""
 
 
 def _peer(server: smtp.SMTP) -> str:

@@ -6,6 +6,9 @@ a port, because a password lands in the wrong option sooner or later.
 
 import dataclasses
 import ipaddress
+import re
+import ssl
+import urllib.parse
 from collections.abc import Callable, Mapping
 
 from smtp_sink import state
@@ -14,6 +17,7 @@ DEFAULT_BIND_ADDRESS = "127.0.0.1"
 _HIGHEST_PORT = 65535
 _BYTE_ORDER_MARK = "\ufeff"
 _LEFT_OUT = f"{_BYTE_ORDER_MARK}\r\n"
+_SECRET_ID, _NO_ID = re.compile(r"[0-9a-v]{20}"), "ID"
 # A hint alone: Juju says it in other words in each release, here 3.6 and 4.0.
 _WORDS_OF_NO_GRANT = ("permission denied", "not allowed to read")
 # A status is one argument of a command.
@@ -42,6 +46,9 @@ class Settings:
     ports: dict[str, int]
     user: str = ""
     password: str = dataclasses.field(default="", repr=False)
+    refuse_passwords: bool = False
+    introspection_url: str = ""
+    introspection_ca: str = ""
     notes: tuple[str, ...] = ()
 
 
@@ -61,11 +68,15 @@ def parse(options: Options, read_secret: Callable[[str], Mapping[str, str]]) -> 
     notes: list[str] = []
     user, user_problems = _user(options, notes)
     password, password_problems = _password(options, read_secret, notes)
+    # One that is wrong is told of once.
+    has_user = bool(user or user_problems)
     problems = (
         *_bind_address_problems(bind_address),
         *_port_problems(ports),
         *(user_problems or _login_problems(options, user)),
         *password_problems,
+        *_refusal_problems(options, has_user=has_user),
+        *_introspection_problems(options, has_user=has_user),
     )
     if problems:
         raise InvalidSettingsError(*problems)
@@ -74,6 +85,9 @@ def parse(options: Options, read_secret: Callable[[str], Mapping[str, str]]) -> 
         ports=ports,
         user=user,
         password=password,
+        refuse_passwords=_refuses_passwords(options),
+        introspection_url=_introspection_url(options),
+        introspection_ca=str(options.get("introspection-ca", "")),
         notes=tuple(notes),
     )
 
@@ -83,14 +97,18 @@ def refused(refusal: str, secret_id: str, application: str) -> InvalidSettingsEr
 
     Args:
         refusal: what Juju said.
-        secret_id: the secret's URI.
+        secret_id: what the operator entered as the secret's ID.
         application: the application's name, for the command.
     """
-    command = f"run 'juju grant-secret {secret_id} {application}'"
+    found = secret_id.rpartition("/")[2].removeprefix("secret:")
+    shown_id = found if _SECRET_ID.fullmatch(found) else _NO_ID
+    command = f"run 'juju grant-secret {shown_id} {application}'"
     if any(words in refusal for words in _WORDS_OF_NO_GRANT):
         reason = f"not granted; {command}"
     else:
-        words = " ".join(refusal.split()).removeprefix("ERROR ")[:_MAX_REFUSAL_LENGTH]
+        # Juju's words may quote the option, into which a password may have come.
+        words = refusal if shown_id != _NO_ID else "it is no secret's ID"
+        words = " ".join(words.split()).removeprefix("ERROR ")[:_MAX_REFUSAL_LENGTH]
         reason = f"Juju refuses to read it: {words}; if it is not granted, {command}"
     return InvalidSettingsError(
         f"password-secret: {reason}, which takes effect at the next update-status"
@@ -125,11 +143,58 @@ def _port_problems(ports: Mapping[str, int]) -> list[str]:
 def _login_problems(options: Options, user: str) -> list[str]:
     entered = {name: str(options.get(name, "")) for name in ("password", "password-secret")}
     given = [name for name, text in entered.items() if text.strip(_LEFT_OUT)]
-    if user and not given:
+    if user and not (given or _introspection_url(options) or _refuses_passwords(options)):
         return ["user: has no password; set password-secret or password too, or reset user"]
     if not user:
         return [f"{name}: has no user; set user too, or reset {name}" for name in given]
     return []
+
+
+def _refuses_passwords(options: Options) -> bool:
+    return bool(options.get("refuse-passwords", False))
+
+
+def _introspection_url(options: Options) -> str:
+    return str(options.get("introspection-url", "")).strip()
+
+
+def _refusal_problems(options: Options, *, has_user: bool) -> list[str]:
+    if has_user or not _refuses_passwords(options):
+        return []
+    return ["refuse-passwords: has no user; set user too, or reset refuse-passwords"]
+
+
+def _introspection_problems(options: Options, *, has_user: bool) -> list[str]:
+    url, ca = _introspection_url(options), str(options.get("introspection-ca", ""))
+    problems: list[str] = []
+    if url and not _is_https(url):
+        problems.append("introspection-url: must be a URL that begins with https://")
+    elif url and not has_user:
+        problems.append("introspection-url: has no user; set user too, or reset it")
+    if ca and not url:
+        problems.append("introspection-ca: has no introspection-url; set it too, or reset this")
+    elif ca and not _is_pem(ca):
+        remedy = "run 'juju config APPLICATION introspection-ca=@FILE' with PEM in the file"
+        problems.append(f"introspection-ca: must be certificates; {remedy}")
+    return problems
+
+
+def _is_https(url: str) -> bool:
+    try:
+        parts = urllib.parse.urlsplit(url)
+        usable = parts.scheme == "https" and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+    # A user in front of the host would be a login, which the status must not show.
+    return usable and "@" not in parts.netloc and all("!" <= character <= "~" for character in url)
+
+
+def _is_pem(text: str) -> bool:
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=text)
+    except (ssl.SSLError, ValueError):
+        return False
+    return True
 
 
 def _user(options: Options, notes: list[str]) -> tuple[str, list[str]]:

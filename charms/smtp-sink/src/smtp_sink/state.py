@@ -31,7 +31,7 @@ class ServerConfig:
 
     `ports` has a port for each of `LISTENERS`, 0 to take a free one. `certificate` is a PEM file
     with key and certificate; `certificate_serial` makes a renewed one a different configuration.
-    Without a `user` there is no AUTH.
+    Without a `user` there is no AUTH; without an `introspection_url` no token is taken in AUTH.
     """
 
     bind_address: str
@@ -40,6 +40,9 @@ class ServerConfig:
     certificate_serial: str
     user: str = ""
     password: str = dataclasses.field(default="", repr=False)
+    refuse_passwords: bool = False
+    introspection_url: str = ""
+    introspection_ca: str = ""
 
     def to_json(self) -> str:
         """Return the text that `from_json` reads."""

@@ -54,7 +54,7 @@ class RequirerCharm(ops.CharmBase):
         if relay is None:
             event.fail(f"no relay: {reading.message}")
             return
-        shown = relay.model_dump(mode="json", exclude={"password"}, exclude_none=True)
+        shown = relay.model_dump(mode="json", exclude={"oauth", "password"}, exclude_none=True)
         results = {key.replace("_", "-"): str(value) for key, value in shown.items()}
         event.set_results({**results, "has-password": str(relay.password is not None)})
 
