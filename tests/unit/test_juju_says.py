@@ -261,8 +261,8 @@ def test_the_sink_blocks_where_its_secret_is_not_granted(sink: Unit, words: str)
     hook.refuse(f"secret-get {USER_ID}", words)
     hook.run()
     assert hook.where.status == (
-        f"blocked password-secret: not granted; run 'juju grant-secret secret:{USER_ID} measured',"
-        " which takes effect at the next update-status"
+        f"blocked password-secret: not granted; run 'juju grant-secret {USER_ID} measured', "
+        "which takes effect at the next update-status"
     )
 
 

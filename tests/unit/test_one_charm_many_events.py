@@ -28,7 +28,7 @@ LOGIN = {"host": "smtp.example.com", "user": "mailer", "auth_type": "plain", "pa
 @pytest.fixture
 def harness() -> Iterator[testing.Harness[charm.SmtpIntegratorCharm]]:
     project = yaml.safe_load((ROOT / "charmcraft.yaml").read_text())
-    metadata = {key: project[key] for key in ("name", "provides", "peers")}
+    metadata = {key: project[key] for key in ("name", "provides", "requires", "peers")}
     harness = testing.Harness(
         charm.SmtpIntegratorCharm,
         meta=yaml.safe_dump(metadata),
