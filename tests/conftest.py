@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-import os
 from typing import TYPE_CHECKING
 
 import hypothesis
@@ -20,11 +18,6 @@ hypothesis.settings.register_profile(
     max_examples=200,
 )
 hypothesis.settings.load_profile("default")
-
-
-def pytest_xdist_auto_num_workers() -> int:
-    """Run three workers on two cores: integration tests wait for processes much of their time."""
-    return math.ceil(1.5 * (os.cpu_count() or 1))
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -24,9 +24,12 @@ variable "config" {
   validation {
     condition = length(setsubtract(keys(var.config), [
       "bind-address",
+      "introspection-ca",
+      "introspection-url",
       "password",
       "password-secret",
       "plain-port",
+      "refuse-passwords",
       "starttls-port",
       "tls-port",
       "user",

@@ -247,6 +247,7 @@ CONFIGS = st.sampled_from([OPEN, LOGIN, OAUTH, {**OAUTH, "user": ""}, {**LOGIN, 
 ENDPOINTS = st.sampled_from(["smtp", "smtp-legacy", "smtp-peers"])
 
 
+@hypothesis.settings(max_examples=50)
 @hypothesis.given(
     st.lists(st.tuples(CONFIGS, ENDPOINTS), min_size=1, max_size=4),
     st.sampled_from(WAYS),
