@@ -14,8 +14,8 @@ import select
 import signal
 import socket
 import sys
-import threading
 import traceback
+from concurrent import futures
 from typing import TYPE_CHECKING
 
 from localjuju import commands, errors, hook_commands, wire
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     import types
 
 _LOOK = 0.5
+# Commands that wait for others are few; each unit has one hook at a time.
+_MOST = 1000
 
 _Answer = tuple[int, str, str]
 
@@ -42,6 +44,8 @@ class Server:
     def serve(self, ready: int) -> None:
         """Answer until the end; one byte to the file descriptor tells that it has begun."""
         controller = self._controller
+        # A thread for each that waits; to start one costs more than most answers.
+        threads = futures.ThreadPoolExecutor(_MOST)
         with socket.socket(socket.AF_UNIX) as listener:
             listener.bind(str(controller.site.socket))
             listener.listen(64)
@@ -54,7 +58,7 @@ class Server:
                     return
                 if listener in readable:
                     connection, _ = listener.accept()
-                    threading.Thread(target=self._answer, args=(connection,)).start()
+                    threads.submit(self._answer, connection)
                 elif controller.is_removed():
                     controller.shut_down()
 
