@@ -105,9 +105,10 @@ class Controller:
         perl = shutil.which("perl")
         if perl is None:
             raise errors.JujuError("hook commands need perl, as in the package perl-base")
-        client = pathlib.Path(__file__).with_name("hook_command.pl").read_text()
+        here = pathlib.Path(__file__)
+        parts = [here.with_name(name).read_text() for name in ("hook_command.pl", "client.pl")]
         script = self.site.tools / ".hook-command"
-        script.write_text(f"#!/usr/bin/env -S LC_ALL=C {perl} -TC0\n{client}")
+        script.write_text(f"#!/usr/bin/env -S LC_ALL=C {perl} -TC0\n{''.join(parts)}")
         script.chmod(0o700)
         for name in hook_commands.COMMANDS:
             (self.site.tools / name).symlink_to(script.name)

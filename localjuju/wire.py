@@ -4,7 +4,7 @@ Each is its length in eight bytes followed by the bytes; the list begins with it
 A client asks once and gets an exit code, an output and an error output. A hook command that is to
 read its standard input gets an empty message first, and answers with what it read.
 
-The other client that speaks this is ``hook_command.pl``.
+The other client that speaks this is ``client.pl``.
 """
 
 from __future__ import annotations

@@ -8,6 +8,7 @@ import pathlib
 import shlex
 import shutil
 import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -79,19 +80,19 @@ def test_only_the_controllers_user_reaches_its_hooks(
     assert socket.parent.stat().st_mode & 0o777 == 0o700
 
 
+@pytest.mark.parametrize("command", [[JUJU], [sys.executable, "-m", "localjuju"]])
 def test_a_machine_without_perl_is_told_at_once(
-    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+    command: list[str], tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     programs = tmp_path / "programs"
     programs.mkdir()
-    for name in ("dirname", "realpath", "sh"):
-        (programs / name).symlink_to(shutil.which(name) or "")
+    (programs / "sh").symlink_to(shutil.which("sh") or "")
     monkeypatch.setenv("PATH", str(programs))
     monkeypatch.setenv("LOCALJUJU_DATA", str(tmp_path / "data"))
 
     done = subprocess.run(
-        [JUJU, "add-model", "first"], check=False, capture_output=True, text=True
+        [*command, "add-model", "first"], check=False, capture_output=True, text=True
     )
 
     assert done.returncode == 1
-    assert "ERROR hook commands need perl, as in the package perl-base\n" in done.stderr
+    assert "hook commands need perl, as in the package perl-base\n" in done.stderr
