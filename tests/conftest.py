@@ -33,8 +33,10 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say how much the tests of tests/resilience have tried, on all workers."""
     tried: dict[str, int] = {}
     for report in terminalreporter.getreports("passed"):
-        for name, number in report.user_properties:
-            if isinstance(number, int):
-                tried[name] = tried.get(name, 0) + number
+        for name, counted in report.user_properties:
+            if isinstance(counted, int):
+                tried[name] = tried.get(name, 0) + counted
+            elif isinstance(counted, str):
+                terminalreporter.write_line(f"{name}: {counted}")
     for name, number in tried.items():
         terminalreporter.write_line(f"{name}: {number}")

@@ -11,7 +11,9 @@ from scripted_upstream import Upstream
 
 if TYPE_CHECKING:
     import pathlib
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+
+    Record = Callable[[str, object], None]
 
 
 pytestmark = pytest.mark.skipif(
@@ -33,21 +35,30 @@ def forwarder(tmp_path: pathlib.Path, upstream: Upstream) -> Iterator[Forwarder]
     forwarder.stop()
 
 
-def test_a_hundred_kills(forwarder: Forwarder, upstream: Upstream) -> None:
+def test_a_hundred_kills(
+    forwarder: Forwarder, upstream: Upstream, record_property: Record
+) -> None:
     breaks = [breaking.kill, breaking.kill_without_relay]
-    breaking.break_often(forwarder, upstream, breaks, times=100)
+    counts = breaking.break_often(forwarder, upstream, breaks, times=100)
+    record_property("a hundred kills", counts)
 
 
-def test_a_hundred_cuts_of_both_sides(forwarder: Forwarder, upstream: Upstream) -> None:
+def test_a_hundred_cuts_of_both_sides(
+    forwarder: Forwarder, upstream: Upstream, record_property: Record
+) -> None:
     breaks = [breaking.cut_relay, breaking.stop_relay]
-    breaking.break_often(forwarder, upstream, breaks, times=100, cut=0.2)
+    counts = breaking.break_often(forwarder, upstream, breaks, times=100, cut=0.2)
+    record_property("a hundred cuts", counts)
 
 
-def test_everything_at_once(forwarder: Forwarder, upstream: Upstream) -> None:
+def test_everything_at_once(
+    forwarder: Forwarder, upstream: Upstream, record_property: Record
+) -> None:
     breaks = [
         breaking.kill,
         breaking.kill_without_relay,
         breaking.cut_relay,
         breaking.stop_relay,
     ]
-    breaking.break_often(forwarder, upstream, breaks, times=100, cut=0.1)
+    counts = breaking.break_often(forwarder, upstream, breaks, times=100, cut=0.1)
+    record_property("kills and cuts", counts)
