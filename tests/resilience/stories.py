@@ -100,7 +100,7 @@ def _farewell(world: World) -> Iterator[str]:
 
 def refreshed(world: World) -> Iterator[str]:
     """Take over what an older revision published, its password's secret too."""
-    world.juju.deploy(world.charms.older, INTEGRATOR, num_units=2)
+    _begin_with_the_older(world)
     world.configure(**RELAY, password=world.password("first"))
     yield from _take_over(world)
     world.configure(password=world.password("second"))
@@ -117,7 +117,7 @@ def refreshed(world: World) -> Iterator[str]:
 
 def refreshed_with_user_secret(world: World) -> Iterator[str]:
     """Take over from an older revision that passed the user's own secret on."""
-    world.juju.deploy(world.charms.older, INTEGRATOR, num_units=2)
+    _begin_with_the_older(world)
     secret = world.juju.add_secret("relay", {"password": world.password("first")})
     world.juju.grant_secret("relay", INTEGRATOR)
     world.juju.grant_secret("relay", "mailer")
@@ -129,9 +129,13 @@ def refreshed_with_user_secret(world: World) -> Iterator[str]:
     yield "removed"
 
 
-def _take_over(world: World) -> Iterator[str]:
+def _begin_with_the_older(world: World) -> None:
+    world.juju.deploy(world.charms.older, INTEGRATOR, num_units=2)
     world.deploy("mailer")
     world.deploy("legacy")
+
+
+def _take_over(world: World) -> Iterator[str]:
     world.integrate("mailer", "smtp")
     world.integrate("legacy", "smtp-legacy")
     world.settle()
