@@ -372,6 +372,23 @@ def test_a_new_revision_is_announced_for_the_one_relation_that_names_it(
     assert (event["app"], event["unit"]) == ("mail", None)
 
 
+def test_reading_leaves_a_new_revision_to_be_told_of(requirer: Requirer) -> None:
+    found: list[smtp.SmtpReading] = []
+    changed = secret("old", newest="new")
+    state = testing.State(relations=[relation(WITH_SECRET)], secrets=[changed])
+    out = requirer.run(
+        requirer.on.start(), state, first=lambda charm: found.append(charm.smtp.read())
+    )
+    [reading] = found
+    assert reading.data
+    assert reading.data.password == "new"
+    assert out.get_secret(id=URI).tracked_content == {"password": "old"}
+
+    out = requirer.run(requirer.on.secret_changed(out.get_secret(id=URI)), out)
+    assert received(requirer)
+    assert out.get_secret(id=URI).tracked_content == {"password": "new"}
+
+
 def test_the_secret_of_either_endpoint_is_announced_there(requirer: Requirer) -> None:
     smtp_relation = relation(WITH_SECRET)
     legacy = relation({**LOGIN, "password_id": OTHER_URI}, "smtp-legacy")

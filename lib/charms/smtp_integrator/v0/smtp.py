@@ -1913,6 +1913,7 @@ class SmtpRequires(ops.Object):
         # Both are set while an event of ours is handled, and never longer.
         self._announced_secrets: Optional[Dict[str, Mapping[str, str]]] = None
         self._announced_broken: Optional[int] = None
+        self._peeks = False
         relation = charm.on[relation_name]
         self.framework.observe(relation.relation_changed, self._on_relation_changed)
         self.framework.observe(relation.relation_broken, self._on_relation_broken)
@@ -1976,7 +1977,7 @@ class SmtpRequires(ops.Object):
             The relay, with its secret looked up, or the reason.
         """
         if relation is not None and self._is_active(relation):
-            return self._read(relation)
+            return self._peek(relation)
         nothing = SmtpReading(
             SmtpState.NO_RELATION,
             message=f"{self.relation_name}: no relation; integrate it with a provider of smtp",
@@ -1986,7 +1987,7 @@ class SmtpRequires(ops.Object):
 
     def read_all(self) -> List[SmtpReading]:
         """Read every relation of the endpoint, the oldest first; it raises as `read` does."""
-        return [self._read(relation) for relation in self._relations()]
+        return [self._peek(relation) for relation in self._relations()]
 
     def _relations(self) -> List[ops.Relation]:
         relations = self.model.relations[self.relation_name]
@@ -1996,6 +1997,14 @@ class SmtpRequires(ops.Object):
         """Tell whether a relation's data counts: in relation-broken it is there, and void."""
         broken = (self._announced_broken, _broken_in_this_hook())
         return getattr(relation, "active", True) and relation.id not in broken
+
+    def _peek(self, relation: ops.Relation) -> SmtpReading:
+        """Read without tracking the newest revision, for Juju tells of a change until it is."""
+        self._peeks = True
+        try:
+            return self._read(relation)
+        finally:
+            self._peeks = False
 
     def _read(self, relation: ops.Relation) -> SmtpReading:
         data = None
@@ -2061,7 +2070,7 @@ class SmtpRequires(ops.Object):
             if content is None:
                 raise
             return content
-        return secret.get_content(refresh=True)
+        return secret.peek_content() if self._peeks else secret.get_content(refresh=True)
 
     def _on_relation_changed(self, event: ops.RelationChangedEvent) -> None:
         self._look(event.relation, event.unit, told=True)
