@@ -6,6 +6,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import logging
+import os
 import pathlib
 from typing import cast
 
@@ -259,7 +260,14 @@ def _relay(data: smtp.SmtpRelationData) -> configuration.Relay:
         oauth=_oauth(data.oauth) if data.oauth else {},
         ca=data.tls_ca_chain or "",
         domain=data.domain or "",
+        **(_proxy() if data.oauth else {}),
     )
+
+
+def _proxy() -> dict[str, str]:
+    """Return the model's proxy, which Juju tells hooks alone, and no service."""
+    proxy = os.environ.get("JUJU_CHARM_HTTPS_PROXY", "")
+    return {"https_proxy": proxy, "no_proxy": os.environ.get("JUJU_CHARM_NO_PROXY", "")}
 
 
 def _oauth(grant: smtp.OAuthGrant) -> dict[str, str]:

@@ -14,7 +14,7 @@ from scripted_upstream import EXTENSIONS, Upstream, wait_until
 
 import smtp_oauth
 from forwarder import oauth
-from tests import token_endpoint
+from tests import https_proxy, token_endpoint
 
 if TYPE_CHECKING:
     import pathlib
@@ -73,6 +73,16 @@ def test_every_grant_brings_a_token(
     assert relay.tokens == endpoint.issued
     forwarder.wait_for_log(f"token kind={kind} seconds=")
     assert_no_leak(forwarder, endpoint)
+
+
+def test_the_endpoint_is_reached_through_a_proxy(
+    forward: Forward, relay: Upstream, endpoint: Endpoint
+) -> None:
+    with https_proxy.serving() as (port, said):
+        forwarder = forward(relay, upstream=told(endpoint, https_proxy=f"http://127.0.0.1:{port}"))
+        assert forwarder.send()[0] == 250
+        relay.wait_for(1)
+    assert said[0].startswith(f"CONNECT localhost:{endpoint.port} ")
 
 
 @pytest.mark.parametrize(

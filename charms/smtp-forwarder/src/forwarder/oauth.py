@@ -14,7 +14,7 @@ import os
 import pathlib
 import threading
 import urllib.parse
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import aiosmtplib
 
@@ -40,19 +40,27 @@ _one_at_a_time = threading.Lock()
 class Source:
     """Where tokens come from: a grant, and the refresh token that took the place of its own."""
 
-    def __init__(self, grant: Grant, ca: str, path: pathlib.Path) -> None:
+    def __init__(
+        self,
+        grant: Grant,
+        ca: str,
+        path: pathlib.Path,
+        proxies: Mapping[str, str] | None = None,
+    ) -> None:
         """Make a source.
 
         Args:
             grant: what to ask the token endpoint with.
             ca: PEM of the CA certificates that it is verified with, beside the system's.
             path: the file of the newest refresh token.
+            proxies: the way to the token endpoint, as `smtp_oauth.fetch` takes it.
         """
         self.kind = grant.kind
         self.name = urllib.parse.urlsplit(grant.token_url).hostname
         self._grant = grant
         self._ca = ca
         self._path = path
+        self._proxies = proxies
         # A refresh token in another secret has another origin, so that it wins.
         origin = f"{grant.token_url}\0{grant.client_id}\0{grant.refresh_token}"
         self._origin = hashlib.sha256(origin.encode()).hexdigest()
@@ -65,15 +73,18 @@ class Source:
             smtp_oauth.TokenError: if there is none.
         """
         if not self._grant.refresh_token:
-            return fetch(self._grant, ca=self._ca, timeout=_FETCH_SECONDS)
+            return self._ask(self._grant)
         with _one_at_a_time:
             # The file first: another source may have been given the next one meanwhile.
             newest = self._unwritten or self._read() or self._grant.refresh_token
             grant = dataclasses.replace(self._grant, refresh_token=newest)
-            token = fetch(grant, ca=self._ca, timeout=_FETCH_SECONDS)
+            token = self._ask(grant)
             if token.refresh_token not in {"", newest}:
                 self._write(token.refresh_token)
         return token
+
+    def _ask(self, grant: Grant) -> Token:
+        return fetch(grant, ca=self._ca, timeout=_FETCH_SECONDS, proxies=self._proxies)
 
     def _read(self) -> str:
         try:

@@ -46,7 +46,7 @@ class Opener:
             # Who speaks no OAuth does without what it needs.
             from forwarder import oauth  # noqa: PLC0415
 
-            source = oauth.Source(settings.oauth, settings.ca, refresh_token)
+            source = oauth.Source(settings.oauth, settings.ca, refresh_token, settings.proxies)
             self._tokens = oauth.Tokens(source, renewed)
 
     @property
