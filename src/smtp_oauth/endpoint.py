@@ -84,7 +84,7 @@ def fetch(
         raise TokenError(Kind.UNUSABLE_KEY, str(e)) from None
     request = urllib.request.Request(  # noqa: S310 - a grant's URL is of https
         grant.token_url,
-        urllib.parse.urlencode(form).encode(),
+        urllib.parse.urlencode(form, errors="replace").encode(),
         {"Accept": "application/json", "User-Agent": "smtp-oauth"},
     )
     answer = _ask(request, ca, timeout, proxies)
@@ -169,6 +169,9 @@ class _Asking:
             self.result = _explain(
                 e.reason if isinstance(e.reason, OSError) else OSError(str(e.reason))
             )
+        except http.client.InvalidURL:
+            # Its words quote the URL, in which a proxy's password may stand.
+            self.result = TokenError(Kind.CONNECTION, "the URL of it, or of a proxy, is none")
         except (OSError, http.client.HTTPException) as e:
             self.result = _explain(e)
         except ValueError:

@@ -54,6 +54,16 @@ def test_proxy_that_is_given_goes_before_the_environments(
     assert said[0].startswith(f"CONNECT localhost:{endpoint.port} ")
 
 
+def test_proxy_whose_url_is_none(
+    endpoint: token_endpoint.Endpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("https_proxy", "http://localhost:pr0xy")
+
+    error = error_of(grant_of(endpoint), endpoint.ca, secrets=("pr0xy",))
+
+    assert (error.kind, error.words) == (Kind.CONNECTION, "the URL of it, or of a proxy, is none")
+
+
 def test_proxy_that_refuses(
     endpoint: token_endpoint.Endpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
