@@ -190,6 +190,27 @@ def test_a_token_that_was_revoked_is_fetched_anew_while_the_client_waits(
     assert relay.dummy_responses == [dummy]
 
 
+def test_a_kept_connection_whose_token_ended_bounces_nothing(
+    forward: Forward, relay: Upstream, endpoint: Endpoint
+) -> None:
+    forwarder = forward(relay, upstream=told(endpoint))
+    assert forwarder.send()[0] == 250
+    ended = "530 5.7.57 Client not authenticated to send mail"
+    relay.answers["MAIL"] = lambda: ended if relay.connections == 1 else "250 Ok"
+    code, said = forwarder.send()
+    assert (code, said.endswith(" delivered: Ok kept as 2")) == (250, True)
+    assert relay.connections == 2
+
+
+def test_a_relay_that_wants_auth_of_a_new_connection_too_is_told_of(
+    forward: Forward, relay: Upstream, endpoint: Endpoint
+) -> None:
+    forwarder = forward(relay, upstream=told(endpoint))
+    relay.answers["MAIL"] = "530 5.7.0 Authentication required"
+    assert forwarder.send() == (530, "5.7.0 Authentication required")
+    assert relay.connections == 1
+
+
 def test_a_refused_token_is_never_presented_again(
     forward: Forward, relay: Upstream, endpoint: Endpoint
 ) -> None:
