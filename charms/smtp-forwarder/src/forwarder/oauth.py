@@ -133,6 +133,7 @@ class Tokens:
         self._token: _Held | None = None
         self._trouble = ""
         self._is_pausing = False
+        self._is_closed = False
         self._wanted = asyncio.Event()
         self._tried = asyncio.Event()
         self._task = asyncio.create_task(self._renew())
@@ -185,6 +186,8 @@ class Tokens:
 
     def close(self) -> None:
         """End. A fetch that is on its way ends by itself, and what it was given is kept."""
+        # Until Python 3.12, `wait_for` swallows what cancels it as it ends.
+        self._is_closed = True
         self._task.cancel()
         self._token, self._trouble, self._is_pausing = None, "the relay's settings changed", True
         self._tried.set()
@@ -196,7 +199,7 @@ class Tokens:
 
     async def _renew(self) -> None:
         pause = FIRST_PAUSE
-        while True:
+        while not self._is_closed:
             self._tried.clear()
             self._is_pausing = False
             token = await self._fetch()
