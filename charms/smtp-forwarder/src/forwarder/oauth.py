@@ -15,6 +15,7 @@ import pathlib
 import threading
 import urllib.parse
 from collections.abc import Callable, Mapping
+from typing import Any, cast
 
 import aiosmtplib
 
@@ -29,6 +30,8 @@ _AHEAD_SECONDS, _AHEAD_PART = 300.0, 1 / 3
 _SHORTEST_WAIT = 1.0
 # Who gives up on an endpoint that answers late loses the refresh token in its answer.
 _FETCH_SECONDS = 15.0
+# A relay that is tried for a while must not cost the refresh token of the one before it.
+_MOST_KEPT = 8
 # RFC 4954, section 4: with its response on the same line, AUTH is one command of 512 octets.
 _LONGEST_COMMAND = 510
 _CONTINUE, _WELCOME = 334, 235
@@ -52,7 +55,7 @@ class Source:
         Args:
             grant: what to ask the token endpoint with.
             ca: PEM of the CA certificates that it is verified with, beside the system's.
-            path: the file of the newest refresh token.
+            path: the file of the newest refresh tokens, of this grant and of others.
             proxies: the way to the token endpoint, as `smtp_oauth.fetch` takes it.
         """
         self.kind = grant.kind
@@ -76,9 +79,9 @@ class Source:
             return self._ask(self._grant)
         with _one_at_a_time:
             # The file first: another source may have been given the next one meanwhile.
-            newest = self._unwritten or self._read() or self._grant.refresh_token
-            grant = dataclasses.replace(self._grant, refresh_token=newest)
-            token = self._ask(grant)
+            grant = self._grant
+            newest = self._unwritten or self._read().get(self._origin) or grant.refresh_token
+            token = self._ask(dataclasses.replace(grant, refresh_token=newest))
             if token.refresh_token not in {"", newest}:
                 self._write(token.refresh_token)
         return token
@@ -86,16 +89,18 @@ class Source:
     def _ask(self, grant: Grant) -> Token:
         return fetch(grant, ca=self._ca, timeout=_FETCH_SECONDS, proxies=self._proxies)
 
-    def _read(self) -> str:
+    def _read(self) -> dict[str, str]:
+        """Return what is kept, by its origin, the newest last."""
         try:
-            kept = json.loads(self._path.read_text(encoding="utf-8"))
-            return str(kept["refresh-token"]) if kept["origin"] == self._origin else ""
-        except (OSError, ValueError, LookupError, TypeError):
-            return ""
+            kept: Any = json.loads(self._path.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return {}
+        return cast("dict[str, str]", kept) if isinstance(kept, dict) else {}
 
     def _write(self, newest: str) -> None:
         draft = self._path.with_name(f".{self._path.name}.new")
-        kept = {"origin": self._origin, "refresh-token": newest}
+        others = [one for one in self._read().items() if one[0] != self._origin]
+        kept = dict([*others[1 - _MOST_KEPT :], (self._origin, newest)])
         self._unwritten = newest
         try:
             draft.unlink(missing_ok=True)
