@@ -187,7 +187,9 @@ class _Asking:
     def _https(self) -> urllib.request.HTTPSHandler:
         context = ssl.create_default_context()
         if self._ca:
-            context.load_verify_locations(cadata=self._ca)
+            # OpenSSL takes ASCII alone; bundles have comments in any language.
+            ca = self._ca.replace("\ufeff", "\n").encode("ascii", "replace").decode()
+            context.load_verify_locations(cadata=ca)
         sockets = self._sockets
 
         class Connection(http.client.HTTPSConnection):

@@ -158,6 +158,13 @@ def test_ca_that_is_none(endpoint: token_endpoint.Endpoint) -> None:
     assert error_of(grant_of(endpoint), "no PEM").kind is Kind.TLS
 
 
+@pytest.mark.parametrize("around", ["# Főtanúsítvány\n", "\ufeff"])
+def test_ca_with_a_comment_in_any_language(endpoint: token_endpoint.Endpoint, around: str) -> None:
+    ca = f"{around}{endpoint.ca}"
+
+    assert smtp_oauth.fetch(grant_of(endpoint), ca=ca, timeout=TIMEOUT).value
+
+
 @contextlib.contextmanager
 def answering(answer: bytes, *, trickles: bool = False) -> Generator[int]:
     """Give the port of a server without TLS that answers one connection."""
