@@ -204,8 +204,10 @@ class SmtpForwarderCharm(ops.CharmBase):
             event.add_status(ops.BlockedStatus(str(error)))
             return
         if problems := self._machine.problems():
-            remedy = "choose another with the options port and listen"
-            event.add_status(ops.BlockedStatus("; ".join([*problems, remedy])))
+            # What is wrong in its configuration comes with its own remedy.
+            listens = not any("cannot be listened on" in problem for problem in problems)
+            remedy = [] if listens else ["choose another with the options port and listen"]
+            event.add_status(ops.BlockedStatus("; ".join([*problems, *remedy])))
         elif self._machine.serving() is None:
             event.add_status(
                 ops.MaintenanceStatus(f"the forwarder does not run; see {self._machine.log}")

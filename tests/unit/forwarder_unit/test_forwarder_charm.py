@@ -309,6 +309,13 @@ def test_what_the_forwarder_cannot_do_is_told(unit: Unit) -> None:
     )
 
 
+def test_what_is_wrong_with_a_grant_is_told_with_its_own_remedy(unit: Unit) -> None:
+    unit.configure()
+    problem = "1: upstream.oauth: key private-key needs the command openssl: run apt install it"
+    unit.service.problems = (problem,)
+    assert unit.configure(port=26) == f"blocked: {problem}"
+
+
 def test_a_forwarder_that_does_not_run_is_started(unit: Unit) -> None:
     unit.configure()
     unit.service.stop()
