@@ -14,16 +14,18 @@ _SCRIPT = """\
 _localjuju() {{
     local word=${{COMP_WORDS[COMP_CWORD]}} command=${{COMP_WORDS[1]}} flags=""
     if [ "$COMP_CWORD" -eq 1 ]; then
-        COMPREPLY=($(compgen -W "{commands}" -- "$word"))
+        mapfile -t COMPREPLY < <(compgen -W "{commands}" -- "$word")
         return
     fi
     case $command in
 {cases}
     esac
-    case $word in
-        -*) COMPREPLY=($(compgen -W "$flags" -- "$word")) ;;
-        *) COMPREPLY=($(compgen -W "$(_localjuju_names)" -- "$word") $(compgen -f -- "$word")) ;;
-    esac
+    mapfile -t COMPREPLY < <(
+        case $word in
+            -*) compgen -W "$flags" -- "$word" ;;
+            *) compgen -W "$(_localjuju_names)" -- "$word"; compgen -f -- "$word" ;;
+        esac
+    )
 }}
 
 # The applications and units of the model; one name may be seen often.

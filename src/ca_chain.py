@@ -53,17 +53,18 @@ def offered(texts: Iterable[str]) -> tuple[list[str], int]:
     Args:
         texts: Each a certificate as PEM, or a chain of them.
     """
-    blocks = [block for text in texts for block in _PEM_BLOCK.finditer(text)]
-    found = [f"{block[0]}\n" for block in blocks if block[1] == "CERTIFICATE"]
-    usable = [certificate for certificate in found if _is_certificate(certificate)]
+    # What has no certificate in it was meant to be one.
+    found = [certificate for text in texts for certificate in _certificates(text) or [text]]
+    usable = [one for one in found if _certificates(one) and _is_certificate(one)]
     return usable, len(found) - len(usable)
 
 
-def joined(certificates: Iterable[str]) -> str:
+def joined(certificates: Iterable[str], *, remedy: str) -> str:
     """Return certificates as one text, each once, in the order in which they first come.
 
     Args:
         certificates: Each as PEM; two are the same where they are so without blanks.
+        remedy: How to come to fewer.
 
     Raises:
         Problem: If they are more than requirers can take.
@@ -72,9 +73,14 @@ def joined(certificates: Iterable[str]) -> str:
     if len(chain) > MAX_LENGTH:
         raise Problem(
             f"has {len(chain)} characters of certificates, and requirers can take {MAX_LENGTH}; "
-            "enter the relay's own CA alone"
+            f"{remedy}"
         )
     return chain
+
+
+def _certificates(text: str) -> list[str]:
+    blocks = _PEM_BLOCK.finditer(text)
+    return [f"{block[0]}\n" for block in blocks if block[1] == "CERTIFICATE"]
 
 
 def _pem_text(text: str) -> str:

@@ -17,7 +17,8 @@ class ModelAuthorities(ops.Object):
     """Reads what related applications offer, in either version of `certificate_transfer`.
 
     Whether there is a relation is remembered from hook to hook: to ask Juju would cost each hook a
-    command, and few models have one. Nothing is imported where there is none.
+    command, and few models have one. Juju is asked where nothing is remembered: a pod that moves
+    loses its memory, and no relation is created anew. Nothing is imported where there is none.
 
     Args:
         charm: The charm that has the endpoint.
@@ -28,21 +29,30 @@ class ModelAuthorities(ops.Object):
     def __init__(self, charm: ops.CharmBase) -> None:
         super().__init__(charm, ENDPOINT)
         self._charm = charm
-        self._stored.set_default(is_related=False)
+        self._stored.set_default(is_related=None)
         self._requirer: certificate_transfer.CertificateTransferRequires | None = None
         framework, on = charm.framework, charm.on[ENDPOINT]
         framework.observe(on.relation_created, self._on_relation_created)
         framework.observe(on.relation_broken, self._on_relation_broken)
         # Juju names the endpoint of the event. The library tells the provider its version at the
         # first one.
-        if self._stored.is_related or os.environ.get("JUJU_RELATION") == ENDPOINT:
+        if self._is_related or os.environ.get("JUJU_RELATION") == ENDPOINT:
             self._require()
 
     def certificates(self) -> list[str]:
         """Return the certificates that are offered, each as PEM, sorted."""
-        if not self._stored.is_related:
+        if not self._is_related:
             return []
         return sorted(self._require().get_all_certificates())
+
+    @property
+    def _is_related(self) -> bool:
+        if self._stored.is_related is None:
+            self._look()
+        return bool(self._stored.is_related)
+
+    def _look(self) -> None:
+        self._stored.is_related = any(one.active for one in self.model.relations[ENDPOINT])
 
     def _require(self) -> certificate_transfer.CertificateTransferRequires:
         if self._requirer is None:
@@ -57,4 +67,4 @@ class ModelAuthorities(ops.Object):
         self._stored.is_related = True
 
     def _on_relation_broken(self, _: ops.RelationBrokenEvent) -> None:
-        self._stored.is_related = any(one.active for one in self.model.relations[ENDPOINT])
+        self._look()

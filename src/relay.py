@@ -372,7 +372,10 @@ def _tls_ca_chain(inputs: _Inputs) -> str | None:
     offered, unusable = ca_chain.offered(inputs.authorities)
     if unusable:
         inputs.notes.append(f"receive-ca-cert: {unusable} malformed certificates are left out")
-    return ca_chain.joined([*entered, *offered]) or None
+    remedy = "enter the relay's own CA alone"
+    if offered:
+        remedy = "on receive-ca-cert, integrate what offers the relay's own CA alone"
+    return ca_chain.joined([*entered, *offered], remedy=remedy) or None
 
 
 def _check_relay(inputs: _Inputs) -> bool:

@@ -16,9 +16,13 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
+from typing import TYPE_CHECKING
 
 from smtp_oauth.grant import Grant, GrantError
 from smtp_oauth.refusal import Kind, Refusal, TokenError, json_object
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _MAX_ANSWER = 256 * 1024
 # RFC 6749 section 5.1 lets an endpoint leave it out.
@@ -53,16 +57,23 @@ class _Answer:
     date: str
 
 
-def fetch(grant: Grant, *, ca: str = "", timeout: float = 10.0) -> Token:
+def fetch(
+    grant: Grant,
+    *,
+    ca: str = "",
+    timeout: float = 10.0,
+    proxies: Mapping[str, str] | None = None,
+) -> Token:
     """Fetch a token; this blocks.
 
-    A proxy is used as the environment says: `https_proxy` and `no_proxy`, or in a hook
-    `JUJU_CHARM_HTTPS_PROXY` and `JUJU_CHARM_NO_PROXY`. Redirections are not followed.
+    Without `proxies`, a proxy is used as the environment says: `https_proxy` and `no_proxy`, or in
+    a hook `JUJU_CHARM_HTTPS_PROXY` and `JUJU_CHARM_NO_PROXY`. Redirections are not followed.
 
     Args:
         grant: What to ask with.
         ca: PEM of CA certificates to trust beside the system's.
         timeout: Limit for the whole, in seconds.
+        proxies: The proxy, as `https`, and what is reached without it, as `no`.
 
     Raises:
         TokenError: If there is no token.
@@ -73,10 +84,10 @@ def fetch(grant: Grant, *, ca: str = "", timeout: float = 10.0) -> Token:
         raise TokenError(Kind.UNUSABLE_KEY, str(e)) from None
     request = urllib.request.Request(  # noqa: S310 - a grant's URL is of https
         grant.token_url,
-        urllib.parse.urlencode(form).encode(),
+        urllib.parse.urlencode(form, errors="replace").encode(),
         {"Accept": "application/json", "User-Agent": "smtp-oauth"},
     )
-    answer = _ask(request, ca, timeout)
+    answer = _ask(request, ca, timeout, proxies)
     token = _read(answer)
     if token:
         return token
@@ -102,9 +113,14 @@ def reach(url: str, *, ca: str = "", timeout: float = 10.0) -> None:
     _ask(request, ca, timeout)
 
 
-def _ask(request: urllib.request.Request, ca: str, seconds: float) -> _Answer:
+def _ask(
+    request: urllib.request.Request,
+    ca: str,
+    seconds: float,
+    proxies: Mapping[str, str] | None = None,
+) -> _Answer:
     """Ask in a thread: neither the resolver nor a server that trickles knows a limit."""
-    asking = _Asking(request, ca, seconds)
+    asking = _Asking(request, ca, seconds, _proxy(request, proxies))
     thread = threading.Thread(target=asking.run, daemon=True)
     thread.start()
     thread.join(seconds)
@@ -125,18 +141,25 @@ class _Asking:
             others behind it, and the body in them. None as long as it runs.
     """
 
-    def __init__(self, request: urllib.request.Request, ca: str, seconds: float) -> None:
+    def __init__(
+        self,
+        request: urllib.request.Request,
+        ca: str,
+        seconds: float,
+        proxy: urllib.request.ProxyHandler,
+    ) -> None:
         self.result: _Answer | TokenError | None = None
         self._request = request
         self._ca = ca
         self._seconds = seconds
+        self._proxy = proxy
         self._sockets: list[socket.socket] = []
 
     def run(self) -> None:
         """Set the result."""
         try:
             opener = urllib.request.OpenerDirector()
-            for handler in (_proxy(self._request), self._https(), urllib.request.UnknownHandler()):
+            for handler in (self._proxy, self._https(), urllib.request.UnknownHandler()):
                 opener.add_handler(handler)
             with opener.open(self._request, timeout=self._seconds) as response:
                 body = response.read(_MAX_ANSWER)
@@ -146,6 +169,9 @@ class _Asking:
             self.result = _explain(
                 e.reason if isinstance(e.reason, OSError) else OSError(str(e.reason))
             )
+        except http.client.InvalidURL:
+            # Its words quote the URL, in which a proxy's password may stand.
+            self.result = TokenError(Kind.CONNECTION, "the URL of it, or of a proxy, is none")
         except (OSError, http.client.HTTPException) as e:
             self.result = _explain(e)
         except ValueError:
@@ -161,7 +187,9 @@ class _Asking:
     def _https(self) -> urllib.request.HTTPSHandler:
         context = ssl.create_default_context()
         if self._ca:
-            context.load_verify_locations(cadata=self._ca)
+            # OpenSSL takes ASCII alone; bundles have comments in any language.
+            ca = self._ca.replace("\ufeff", "\n").encode("ascii", "replace").decode()
+            context.load_verify_locations(cadata=ca)
         sockets = self._sockets
 
         class Connection(http.client.HTTPSConnection):
@@ -176,16 +204,18 @@ class _Asking:
         return Handler()
 
 
-def _proxy(request: urllib.request.Request) -> urllib.request.ProxyHandler:
+def _proxy(
+    request: urllib.request.Request, proxies: Mapping[str, str] | None
+) -> urllib.request.ProxyHandler:
     """Return the proxy for a request; Juju gives its own to hooks under names of its own."""
-    proxies = urllib.request.getproxies()
     juju = os.environ.get("JUJU_CHARM_HTTPS_PROXY")
-    if juju:
-        direct = {"no": os.environ.get("JUJU_CHARM_NO_PROXY", "")}
-        host = request.host or ""
-        is_direct = urllib.request.proxy_bypass(host, direct)
-        proxies = {} if is_direct else {"https": juju}
-    return urllib.request.ProxyHandler(proxies)
+    if juju and not proxies:
+        proxies = {"https": juju, "no": os.environ.get("JUJU_CHARM_NO_PROXY", "")}
+    if not proxies:
+        return urllib.request.ProxyHandler(urllib.request.getproxies())
+    direct = {"no": proxies.get("no", "")}
+    is_direct = urllib.request.proxy_bypass(request.host or "", direct)
+    return urllib.request.ProxyHandler({} if is_direct else {"https": proxies["https"]})
 
 
 def _explain(error: OSError | http.client.HTTPException) -> TokenError:

@@ -37,6 +37,8 @@ _JWT_GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 _ASSERTION_LIFETIME = 300
 # How like a known key an unknown one is that was meant to be it: 0 to 1, as difflib has it.
 _ALIKE = 0.6
+# RFC 7468 section 2: what is shorter is a word beside the key, or tells nothing of it.
+_LINE_OF_KEY = re.compile(r"[A-Za-z0-9+/=]{16,}")
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f]")
 
 
@@ -114,8 +116,8 @@ class Grant:
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """What may be shown nowhere; of a private key, its lines."""
-        lines = [line for line in self.private_key.splitlines() if "-----" not in line]
+        """What may be shown nowhere; of a private key, its lines, and no words around it."""
+        lines = _LINE_OF_KEY.findall(self.private_key)
         return tuple(filter(None, (self.client_secret, self.refresh_token, *lines)))
 
     def form(self, now: float) -> dict[str, str]:

@@ -12,6 +12,7 @@ import dataclasses
 import hashlib
 import json
 import os
+import re
 import subprocess
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 _LONGEST = 2**15
 _SECONDS = 10
 _STDIN = ("-in", "/dev/stdin")
+# RFC 7468 section 11, and RFC 1421 section 4.6.1.1 for what is older.
+_ENCRYPTED = re.compile(r"-----BEGIN ENCRYPTED |^Proc-Type:.*\bENCRYPTED", re.MULTILINE)
 # How the SubjectPublicKeyInfo of RFC 5280 section 4.1.2.7 names algorithms: object identifiers in
 # DER, of rsaEncryption (RFC 8017), and of id-ecPublicKey on secp256r1 (RFC 5480).
 _ALGORITHMS = {
@@ -75,7 +78,7 @@ def problems(private_key: str, certificate: str = "") -> list[str]:
 
 def load(pem: str) -> PrivateKey:
     """Return the private key; raises UnusableError."""
-    if "ENCRYPTED" in pem:
+    if _ENCRYPTED.search(pem):
         raise UnusableError(
             "key private-key is encrypted: enter it without a passphrase, "
             "as openssl pkey -in FILE writes it"

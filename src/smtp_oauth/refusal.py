@@ -12,6 +12,7 @@ import dataclasses
 import enum
 import json
 import re
+import urllib.parse
 from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
@@ -103,8 +104,9 @@ class Refusal:
         else:
             words = ": ".join(filter(None, (self.error, self.description)))
             kind = Kind.BUSY if self._is_busy else self._meaning()
-        for secret in sorted(secrets, key=len, reverse=True):
-            words = words.replace(secret, "[hidden]")
+        spelled = {spelling for secret in secrets for spelling in _spellings(secret)}
+        for spelling in sorted(spelled, key=len, reverse=True):
+            words = re.sub(re.escape(spelling), "[hidden]", words, flags=re.IGNORECASE)
         words = _JWT.sub("[hidden]", words)
         if len(words) > _MAX_WORDS:
             words = f"{words[:_MAX_WORDS]}…"
@@ -133,6 +135,12 @@ def json_object(body: bytes) -> dict[str, Any]:
     except (ValueError, RecursionError):
         return {}
     return cast("dict[str, Any]", found) if isinstance(found, dict) else {}
+
+
+def _spellings(secret: str) -> set[str]:
+    """Return how a secret may be repeated: as it is, cleaned, and as the form had it."""
+    spellings = {secret, _clean(secret), urllib.parse.quote_plus(secret, errors="replace")}
+    return spellings - {""}
 
 
 def _clean(text: str) -> str:

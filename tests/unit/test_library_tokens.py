@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.parse
 from typing import TYPE_CHECKING
 
 import library_tokens
@@ -133,6 +134,17 @@ def test_the_endpoints_words_are_the_errors_without_what_was_sent(
     )
 
 
+def test_a_secret_is_hidden_as_the_form_had_it_too(endpoint: token_endpoint.Endpoint) -> None:
+    secret = "1//refresh+token~ä"
+    content = {**endpoint.content("refresh-token"), "refresh-token": secret}
+    data = library_tokens.relay(library_tokens.grant(content), tls_ca_chain=endpoint.ca)
+    form = urllib.parse.quote_plus(secret)
+    words = f"{secret} {form} {form.lower()}"
+    endpoint.answer = 400, {"error": "invalid_grant", "error_description": words}
+    said = library_tokens.failure(data)
+    assert said.endswith("invalid_grant: ******** ******** ********")
+
+
 @pytest.mark.parametrize("kind", ["private-key", "service-account", "refresh-token"])
 def test_what_an_endpoint_repeats_is_hidden(endpoint: token_endpoint.Endpoint, kind: str) -> None:
     data = library_tokens.of(endpoint, kind)
@@ -225,6 +237,13 @@ def test_what_is_no_url_is_an_error(url: str) -> None:
     assert library_tokens.failure(library_tokens.relay(oauth)).startswith(
         "the token endpoint cannot be reached: "
     )
+
+
+def test_a_password_in_the_url_is_not_shown() -> None:
+    url = "https://mailer:hunter2@localhost/token"
+    oauth = smtp.OAuthGrant(**{**library_tokens.GRANT, "token_url": url})
+    said = library_tokens.failure(library_tokens.relay(oauth))
+    assert said == "the token endpoint cannot be reached: the URL of it, or of a proxy, is none"
 
 
 def test_a_chain_that_is_no_pem_is_an_error(endpoint: token_endpoint.Endpoint) -> None:

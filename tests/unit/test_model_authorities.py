@@ -97,6 +97,18 @@ def test_one_relation_may_end_while_another_lasts(
     assert published(state) == other_authority.certificate
 
 
+@pytest.mark.parametrize("event", ["config_changed", "update_status", "upgrade_charm"])
+def test_a_unit_that_lost_its_memory_still_publishes_what_is_offered(
+    integrator: Integrator, authority: Authority, event: str
+) -> None:
+    state = related(integrator, offer(authority.certificate))
+    moved = dataclasses.replace(state, stored_states=[])
+
+    state = integrator.run(getattr(integrator.on, event)(), moved)
+
+    assert published(state) == authority.certificate
+
+
 @pytest.mark.parametrize("data", [{}, {"certificates": "{"}, {"certificates": '{"a": 1}'}])
 def test_a_provider_that_says_nothing_of_use_breaks_nothing(
     integrator: Integrator, data: dict[str, str]

@@ -752,6 +752,16 @@ def test_more_ca_certificates_than_a_process_can_be_given_are_refused(
         ]
 
 
+def test_more_ca_certificates_than_that_may_be_the_models(authority: Authority, most: str) -> None:
+    config = {"host": "smtp.example.com", "port": 25, "tls_ca_chain": authority.certificate}
+    assert read_config(config, authorities=[most]).tls_ca_chain
+    more = most + type(authority)("One more root").certificate
+    with pytest.raises(relay.InvalidConfigError) as raised:
+        read_config(config, authorities=[more])
+    [problem] = raised.value.problems
+    assert problem.endswith("; on receive-ca-cert, integrate what offers the relay's own CA alone")
+
+
 def test_published_ca_certificates_fit_into_an_environment_variable(most: str) -> None:
     variable = {"A_LONG_PREFIX_SMTP_TLS_CA_CHAIN": read(tls_ca_chain=most).tls_ca_chain or ""}
     shown = subprocess.run(["/usr/bin/env"], env=variable, check=True, capture_output=True)
@@ -783,7 +793,7 @@ def test_a_malformed_certificate_of_the_model_is_left_out_with_a_warning(
         authorities=[malformed, authority.certificate, "none"],
     )
     assert found.tls_ca_chain == authority.certificate
-    assert "receive-ca-cert: 1 malformed certificates are left out" in found.warnings
+    assert "receive-ca-cert: 2 malformed certificates are left out" in found.warnings
 
 
 def test_text_around_ca_certificates_is_dropped(

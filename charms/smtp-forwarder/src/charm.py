@@ -6,6 +6,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import logging
+import os
 import pathlib
 from typing import cast
 
@@ -203,8 +204,10 @@ class SmtpForwarderCharm(ops.CharmBase):
             event.add_status(ops.BlockedStatus(str(error)))
             return
         if problems := self._machine.problems():
-            remedy = "choose another with the options port and listen"
-            event.add_status(ops.BlockedStatus("; ".join([*problems, remedy])))
+            # What is wrong in its configuration comes with its own remedy.
+            listens = not any("cannot be listened on" in problem for problem in problems)
+            remedy = [] if listens else ["choose another with the options port and listen"]
+            event.add_status(ops.BlockedStatus("; ".join([*problems, *remedy])))
         elif self._machine.serving() is None:
             event.add_status(
                 ops.MaintenanceStatus(f"the forwarder does not run; see {self._machine.log}")
@@ -259,7 +262,14 @@ def _relay(data: smtp.SmtpRelationData) -> configuration.Relay:
         oauth=_oauth(data.oauth) if data.oauth else {},
         ca=data.tls_ca_chain or "",
         domain=data.domain or "",
+        **(_proxy() if data.oauth else {}),
     )
+
+
+def _proxy() -> dict[str, str]:
+    """Return the model's proxy, which Juju tells hooks alone, and no service."""
+    proxy = os.environ.get("JUJU_CHARM_HTTPS_PROXY", "")
+    return {"https_proxy": proxy, "no_proxy": os.environ.get("JUJU_CHARM_NO_PROXY", "")}
 
 
 def _oauth(grant: smtp.OAuthGrant) -> dict[str, str]:

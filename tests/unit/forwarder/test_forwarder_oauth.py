@@ -14,7 +14,7 @@ from scripted_upstream import EXTENSIONS, Upstream, wait_until
 
 import smtp_oauth
 from forwarder import oauth
-from tests import token_endpoint
+from tests import https_proxy, token_endpoint
 
 if TYPE_CHECKING:
     import pathlib
@@ -73,6 +73,16 @@ def test_every_grant_brings_a_token(
     assert relay.tokens == endpoint.issued
     forwarder.wait_for_log(f"token kind={kind} seconds=")
     assert_no_leak(forwarder, endpoint)
+
+
+def test_the_endpoint_is_reached_through_a_proxy(
+    forward: Forward, relay: Upstream, endpoint: Endpoint
+) -> None:
+    with https_proxy.serving() as (port, said):
+        forwarder = forward(relay, upstream=told(endpoint, https_proxy=f"http://127.0.0.1:{port}"))
+        assert forwarder.send()[0] == 250
+        relay.wait_for(1)
+    assert said[0].startswith(f"CONNECT localhost:{endpoint.port} ")
 
 
 @pytest.mark.parametrize(
@@ -180,6 +190,27 @@ def test_a_token_that_was_revoked_is_fetched_anew_while_the_client_waits(
     assert relay.dummy_responses == [dummy]
 
 
+def test_a_kept_connection_whose_token_ended_bounces_nothing(
+    forward: Forward, relay: Upstream, endpoint: Endpoint
+) -> None:
+    forwarder = forward(relay, upstream=told(endpoint))
+    assert forwarder.send()[0] == 250
+    ended = "530 5.7.57 Client not authenticated to send mail"
+    relay.answers["MAIL"] = lambda: ended if relay.connections == 1 else "250 Ok"
+    code, said = forwarder.send()
+    assert (code, said.endswith(" delivered: Ok kept as 2")) == (250, True)
+    assert relay.connections == 2
+
+
+def test_a_relay_that_wants_auth_of_a_new_connection_too_is_told_of(
+    forward: Forward, relay: Upstream, endpoint: Endpoint
+) -> None:
+    forwarder = forward(relay, upstream=told(endpoint))
+    relay.answers["MAIL"] = "530 5.7.0 Authentication required"
+    assert forwarder.send() == (530, "5.7.0 Authentication required")
+    assert relay.connections == 1
+
+
 def test_a_refused_token_is_never_presented_again(
     forward: Forward, relay: Upstream, endpoint: Endpoint
 ) -> None:
@@ -231,7 +262,8 @@ def test_a_relay_that_takes_passwords_alone_is_told_of(
 
 
 def kept(forwarder: Forwarder) -> str:
-    return json.loads(forwarder.spool.refresh_token.read_text())["refresh-token"]
+    [newest] = json.loads(forwarder.spool.refresh_token.read_text()).values()
+    return newest
 
 
 @pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGKILL])

@@ -218,6 +218,22 @@ def test_the_relay_may_take_tokens(unit: Unit) -> None:
     assert PASSWORD not in (unit.places.root / "etc/smtp-forwarder/forwarder.json").read_text()
 
 
+@pytest.mark.parametrize("takes_tokens", [True, False])
+def test_the_models_proxy_leads_to_the_token_endpoint(
+    unit: Unit, monkeypatch: pytest.MonkeyPatch, *, takes_tokens: bool
+) -> None:
+    monkeypatch.setenv("JUJU_CHARM_HTTPS_PROXY", "http://proxy.example:3128")
+    monkeypatch.setenv("JUJU_CHARM_NO_PROXY", "127.0.0.1,example.org")
+    relation, secret = oauth_upstream(client_secret=PASSWORD)
+    if not takes_tokens:
+        relation = dataclasses.replace(relation, remote_app_data=UPSTREAM)
+    before = testing.State(relations=[relation], secrets=[secret])
+    unit.run(unit.context.on.relation_changed(relation), before)
+    proxy = {"https_proxy": "http://proxy.example:3128", "no_proxy": "127.0.0.1,example.org"}
+    told = unit.service.told()["upstream"]
+    assert {key: told[key] for key in proxy if key in told} == (proxy if takes_tokens else {})
+
+
 def test_a_renewed_client_secret_reaches_the_forwarder(unit: Unit) -> None:
     relation, _ = oauth_upstream()
     secret = testing.Secret(
@@ -291,6 +307,13 @@ def test_what_the_forwarder_cannot_do_is_told(unit: Unit) -> None:
         "blocked: 127.0.0.1:26 cannot be listened on: Address already in use; "
         "choose another with the options port and listen"
     )
+
+
+def test_what_is_wrong_with_a_grant_is_told_with_its_own_remedy(unit: Unit) -> None:
+    unit.configure()
+    problem = "1: upstream.oauth: key private-key needs the command openssl: run apt install it"
+    unit.service.problems = (problem,)
+    assert unit.configure(port=26) == f"blocked: {problem}"
 
 
 def test_a_forwarder_that_does_not_run_is_started(unit: Unit) -> None:

@@ -77,6 +77,12 @@ def test_key_that_is_not_the_one_the_endpoint_knows(endpoint: token_endpoint.End
     assert error_of(Grant.of(content), endpoint.ca).kind is Kind.KEY
 
 
+def test_secret_that_is_no_text_is_sent_all_the_same(endpoint: token_endpoint.Endpoint) -> None:
+    grant = dataclasses.replace(grant_of(endpoint), client_secret="\ud800")
+
+    assert error_of(grant, endpoint.ca).kind is Kind.SECRET_WRONG
+
+
 def test_wrong_secret_scope_and_client(endpoint: token_endpoint.Endpoint) -> None:
     grant = grant_of(endpoint)
     changes = {"client_secret": "wr0ng-secret", "scope": "openid", "client_id": "unknown"}
@@ -150,6 +156,13 @@ def test_certificate_of_another_name() -> None:
 
 def test_ca_that_is_none(endpoint: token_endpoint.Endpoint) -> None:
     assert error_of(grant_of(endpoint), "no PEM").kind is Kind.TLS
+
+
+@pytest.mark.parametrize("around", ["# Főtanúsítvány\n", "\ufeff"])
+def test_ca_with_a_comment_in_any_language(endpoint: token_endpoint.Endpoint, around: str) -> None:
+    ca = f"{around}{endpoint.ca}"
+
+    assert smtp_oauth.fetch(grant_of(endpoint), ca=ca, timeout=TIMEOUT).value
 
 
 @contextlib.contextmanager

@@ -41,7 +41,8 @@ def problems(content: dict[str, str]) -> list[str]:
     with pytest.raises(GrantError) as raised:
         Grant.of(content)
     shown = "".join(traceback.format_exception(raised.value)) + repr(raised.value.problems)
-    secrets = [SECRET, *content.get("private-key", "").splitlines()[1:-1]]
+    lines = content.get("private-key", "").splitlines()[1:-1]
+    secrets = [SECRET, *filter(None, lines)]
     assert [secret for secret in secrets if secret in shown] == []
     return raised.value.problems
 
@@ -55,14 +56,17 @@ def decoded(part: str) -> dict[str, Any]:
     return json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
 
 
-def pem_of(key: Any, passphrase: bytes = b"") -> str:
+def pem_of(
+    key: Any,
+    passphrase: bytes = b"",
+    form: serialization.PrivateFormat = serialization.PrivateFormat.PKCS8,
+) -> str:
     encryption = (
         serialization.BestAvailableEncryption(passphrase)
         if passphrase
         else serialization.NoEncryption()
     )
-    encoding, form = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
-    return key.private_bytes(encoding, form, encryption).decode()
+    return key.private_bytes(serialization.Encoding.PEM, form, encryption).decode()
 
 
 # The forms.
@@ -259,12 +263,22 @@ def test_private_key_that_is_none(*, escaped: bool) -> None:
     assert "private-key#file=FILE" in problem
 
 
-def test_private_key_that_is_encrypted() -> None:
-    pem = pem_of(ec.generate_private_key(ec.SECP256R1()), b"passphrase")
+@pytest.mark.parametrize(
+    "form", [serialization.PrivateFormat.PKCS8, serialization.PrivateFormat.TraditionalOpenSSL]
+)
+def test_private_key_that_is_encrypted(form: serialization.PrivateFormat) -> None:
+    key = ec.generate_private_key(ec.SECP256R1())
+    pem = pem_of(key, b"passphrase", form)
 
     [problem] = problems(BASE | {"private-key": pem})
 
     assert problem.startswith("key private-key is encrypted: enter it without a passphrase")
+
+
+def test_private_key_beside_a_text_that_says_encrypted() -> None:
+    pem = f"NOT ENCRYPTED\n{client_key.shared().private}"
+
+    assert Grant.of(BASE | {"private-key": pem}).form(0)["client_assertion"]
 
 
 @pytest.mark.parametrize("curve", [ec.SECP384R1(), None])

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import csv
 import pathlib
+import urllib.parse
 from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 from asking import TIMEOUT, error_of, grant_of
 
 import smtp_oauth
-from smtp_oauth import Kind
+from smtp_oauth import Grant, Kind
+from tests import client_key
 
 if TYPE_CHECKING:
     from tests import token_endpoint
@@ -64,6 +66,29 @@ def test_secret_that_the_endpoint_repeats_is_hidden(
 
     assert "[hidden]" in error.words
     assert [piece for piece in said.split(" ") if len(piece) > 60 and piece in error.words] == []
+
+
+@pytest.mark.parametrize("secret", ["p+q/r=s&t~u", "a  b\tc", "zähler~secret"])
+def test_secret_is_hidden_in_every_spelling(
+    endpoint: token_endpoint.Endpoint, secret: str
+) -> None:
+    grant = Grant(endpoint.url, "mailer", client_secret=secret)
+    form = urllib.parse.quote_plus(secret)
+    said = f"{secret}, {' '.join(secret.split())}, {form}, {form.lower()}"
+    endpoint.answer = (401, {"error": "invalid_client", "error_description": said})
+
+    words = error_of(grant, endpoint.ca).words
+
+    assert words == "invalid_client: [hidden], [hidden], [hidden], [hidden]"
+
+
+def test_words_beside_a_private_key_are_no_secrets(endpoint: token_endpoint.Endpoint) -> None:
+    pem = f"Bag Attributes\n \n{client_key.shared().private}a\n"
+    grant = Grant(endpoint.url, "mailer", private_key=pem)
+    endpoint.answer = (400, {"error": "x", "error_description": "a word of Bag Attributes"})
+
+    assert error_of(grant, endpoint.ca).words == "x: a word of Bag Attributes"
+    assert len(grant.secrets) > len(client_key.shared().private) / 66
 
 
 def test_words_are_one_short_visible_line(endpoint: token_endpoint.Endpoint) -> None:

@@ -12,6 +12,8 @@ from forwarder.answers import Answer, printable
 FINAL_SECONDS = 600
 _LONGEST_ANSWER = 2**16
 _CLOSING = 421
+# RFC 4954, section 6: the session is not authenticated.
+_UNAUTHENTICATED = 530
 
 
 class UnavailableError(Exception):
@@ -90,6 +92,10 @@ class Channel(asyncio.Protocol):
         reset, self._reset_needed = self._reset_needed, True
         answers = await self._ask([*(["RSET"] if reset else []), *commands], timeout)
         sender, *others = answers[1:] if reset else answers
+        if sender.code == _UNAUTHENTICATED and self.used:
+            # It was, when it was opened: what ended is the token, and not the message's fault.
+            self._break(str(sender))
+            raise GoneError(self._lost)
         return sender, others if sender.done else []
 
     async def add(self, recipient: str, *, timeout: float | None = None) -> Answer:

@@ -49,6 +49,8 @@ _UPSTREAM = _mapping(
         "password": _TEXT,
         "oauth": {"type": ["object", "null"], "additionalProperties": _TEXT},
         "ca": _TEXT,
+        "https_proxy": _TEXT,
+        "no_proxy": _TEXT,
         "verify": {"type": "boolean"},
         "connections": _COUNT,
         "idle_seconds": _SECONDS,
@@ -135,7 +137,7 @@ class Upstream:
     """The relay that everything goes to. Without a `user` there is no AUTH.
 
     With `oauth` a token of OAuth 2.0 takes the place of the password, and `ca` verifies the token
-    endpoint too.
+    endpoint too, which is reached through `https_proxy`.
     """
 
     host: str
@@ -145,6 +147,8 @@ class Upstream:
     password: str = dataclasses.field(default="", repr=False)
     oauth: "Grant | None" = None
     ca: str = ""
+    https_proxy: str = dataclasses.field(default="", repr=False)
+    no_proxy: str = ""
     verify: bool = True
     connections: int = 8
     idle_seconds: float = 30
@@ -154,6 +158,11 @@ class Upstream:
     def name(self) -> str:
         """The relay as the log names it."""
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+    @property
+    def proxies(self) -> Mapping[str, str] | None:
+        """The way to the token endpoint; None where it is the environment's."""
+        return {"https": self.https_proxy, "no": self.no_proxy} if self.https_proxy else None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

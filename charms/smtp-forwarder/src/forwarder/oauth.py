@@ -14,7 +14,8 @@ import os
 import pathlib
 import threading
 import urllib.parse
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any, cast
 
 import aiosmtplib
 
@@ -29,6 +30,8 @@ _AHEAD_SECONDS, _AHEAD_PART = 300.0, 1 / 3
 _SHORTEST_WAIT = 1.0
 # Who gives up on an endpoint that answers late loses the refresh token in its answer.
 _FETCH_SECONDS = 15.0
+# A relay that is tried for a while must not cost the refresh token of the one before it.
+_MOST_KEPT = 8
 # RFC 4954, section 4: with its response on the same line, AUTH is one command of 512 octets.
 _LONGEST_COMMAND = 510
 _CONTINUE, _WELCOME = 334, 235
@@ -40,19 +43,27 @@ _one_at_a_time = threading.Lock()
 class Source:
     """Where tokens come from: a grant, and the refresh token that took the place of its own."""
 
-    def __init__(self, grant: Grant, ca: str, path: pathlib.Path) -> None:
+    def __init__(
+        self,
+        grant: Grant,
+        ca: str,
+        path: pathlib.Path,
+        proxies: Mapping[str, str] | None = None,
+    ) -> None:
         """Make a source.
 
         Args:
             grant: what to ask the token endpoint with.
             ca: PEM of the CA certificates that it is verified with, beside the system's.
-            path: the file of the newest refresh token.
+            path: the file of the newest refresh tokens, of this grant and of others.
+            proxies: the way to the token endpoint, as `smtp_oauth.fetch` takes it.
         """
         self.kind = grant.kind
         self.name = urllib.parse.urlsplit(grant.token_url).hostname
         self._grant = grant
         self._ca = ca
         self._path = path
+        self._proxies = proxies
         # A refresh token in another secret has another origin, so that it wins.
         origin = f"{grant.token_url}\0{grant.client_id}\0{grant.refresh_token}"
         self._origin = hashlib.sha256(origin.encode()).hexdigest()
@@ -65,26 +76,31 @@ class Source:
             smtp_oauth.TokenError: if there is none.
         """
         if not self._grant.refresh_token:
-            return fetch(self._grant, ca=self._ca, timeout=_FETCH_SECONDS)
+            return self._ask(self._grant)
         with _one_at_a_time:
             # The file first: another source may have been given the next one meanwhile.
-            newest = self._unwritten or self._read() or self._grant.refresh_token
-            grant = dataclasses.replace(self._grant, refresh_token=newest)
-            token = fetch(grant, ca=self._ca, timeout=_FETCH_SECONDS)
+            grant = self._grant
+            newest = self._unwritten or self._read().get(self._origin) or grant.refresh_token
+            token = self._ask(dataclasses.replace(grant, refresh_token=newest))
             if token.refresh_token not in {"", newest}:
                 self._write(token.refresh_token)
         return token
 
-    def _read(self) -> str:
+    def _ask(self, grant: Grant) -> Token:
+        return fetch(grant, ca=self._ca, timeout=_FETCH_SECONDS, proxies=self._proxies)
+
+    def _read(self) -> dict[str, str]:
+        """Return what is kept, by its origin, the newest last."""
         try:
-            kept = json.loads(self._path.read_text(encoding="utf-8"))
-            return str(kept["refresh-token"]) if kept["origin"] == self._origin else ""
-        except (OSError, ValueError, LookupError, TypeError):
-            return ""
+            kept: Any = json.loads(self._path.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return {}
+        return cast("dict[str, str]", kept) if isinstance(kept, dict) else {}
 
     def _write(self, newest: str) -> None:
         draft = self._path.with_name(f".{self._path.name}.new")
-        kept = {"origin": self._origin, "refresh-token": newest}
+        others = [one for one in self._read().items() if one[0] != self._origin]
+        kept = dict([*others[1 - _MOST_KEPT :], (self._origin, newest)])
         self._unwritten = newest
         try:
             draft.unlink(missing_ok=True)
@@ -122,6 +138,7 @@ class Tokens:
         self._token: _Held | None = None
         self._trouble = ""
         self._is_pausing = False
+        self._is_closed = False
         self._wanted = asyncio.Event()
         self._tried = asyncio.Event()
         self._task = asyncio.create_task(self._renew())
@@ -174,6 +191,8 @@ class Tokens:
 
     def close(self) -> None:
         """End. A fetch that is on its way ends by itself, and what it was given is kept."""
+        # Until Python 3.12, `wait_for` swallows what cancels it as it ends.
+        self._is_closed = True
         self._task.cancel()
         self._token, self._trouble, self._is_pausing = None, "the relay's settings changed", True
         self._tried.set()
@@ -185,7 +204,7 @@ class Tokens:
 
     async def _renew(self) -> None:
         pause = FIRST_PAUSE
-        while True:
+        while not self._is_closed:
             self._tried.clear()
             self._is_pausing = False
             token = await self._fetch()

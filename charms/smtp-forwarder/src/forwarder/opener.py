@@ -46,7 +46,7 @@ class Opener:
             # Who speaks no OAuth does without what it needs.
             from forwarder import oauth  # noqa: PLC0415
 
-            source = oauth.Source(settings.oauth, settings.ca, refresh_token)
+            source = oauth.Source(settings.oauth, settings.ca, refresh_token, settings.proxies)
             self._tokens = oauth.Tokens(source, renewed)
 
     @property
@@ -89,7 +89,10 @@ class Opener:
         settings = self._settings
         security = settings.transport_security
         if security != "none" and self._tls is None:
-            self._tls = await asyncio.to_thread(_client_tls, settings)
+            try:
+                self._tls = await asyncio.to_thread(_client_tls, settings)
+            except ssl.SSLError:
+                raise UnavailableError("ca has no certificate in PEM") from None
         client = aiosmtplib.SMTP(
             hostname=settings.host,
             port=settings.port,
@@ -141,10 +144,13 @@ async def _log_in(client: aiosmtplib.SMTP, user: str, password: str) -> None:
 
 
 def _client_tls(settings: configuration.Upstream) -> ssl.SSLContext:
-    context = ssl.create_default_context(cadata=settings.ca or None)
-    if not settings.verify:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
+    if settings.verify:
+        # OpenSSL takes ASCII alone; bundles have comments in any language, and byte order marks.
+        ca = settings.ca.replace("\ufeff", "\n").encode("ascii", "replace").decode()
+        return ssl.create_default_context(cadata=ca or None)
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
     return context
 
 

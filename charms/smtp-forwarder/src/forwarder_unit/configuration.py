@@ -18,7 +18,8 @@ _DAY = 86400
 class Relay:
     """The relay that everything is passed on through. Without a `user` there is no AUTH.
 
-    With `oauth`, the keys that a token is fetched with, a token takes the place of the password.
+    With `oauth`, the keys that fetch a token, a token takes the place of the password. It is
+    fetched through `https_proxy`, unless `no_proxy` has the endpoint's host.
     """
 
     host: str
@@ -28,6 +29,8 @@ class Relay:
     user: str = ""
     password: str = dataclasses.field(default="", repr=False)
     oauth: Mapping[str, str] = dataclasses.field(default_factory=dict[str, str], repr=False)
+    https_proxy: str = dataclasses.field(default="", repr=False)
+    no_proxy: str = ""
     ca: str = ""
     domain: str = ""
 
@@ -148,6 +151,8 @@ def _upstream(relay: Relay) -> dict[str, Any]:
     del fields["domain"]
     if not relay.oauth:
         del fields["oauth"]
+    if not relay.https_proxy:
+        del fields["https_proxy"], fields["no_proxy"]
     return fields
 
 

@@ -1507,6 +1507,8 @@ def _kept(grant: OAuthGrant) -> _Kept:
 
 def _fetch_token(grant: OAuthGrant, ca: str, deadline: _Deadline) -> Mapping[str, Any]:
     """Return what the token endpoint answered, with a token in it (RFC 6749 section 5.1)."""
+    import http.client  # noqa: PLC0415 - paid only where it is needed
+
     if not _is_https(grant.token_url):
         raise TokenError("token_url is no https URL")
     form = _token_form(grant, time.time())
@@ -1517,6 +1519,9 @@ def _fetch_token(grant: OAuthGrant, ca: str, deadline: _Deadline) -> Mapping[str
             deadline,
             "it did not answer in time",
         )
+    except http.client.InvalidURL:
+        # Its words quote the URL, in which a proxy's password may stand.
+        reason = "the URL of it, or of a proxy, is none"
     except Exception as e:  # noqa: BLE001 - http.client has errors of many kinds
         reason = _one_line(str(getattr(e, "reason", e))) or type(e).__name__
     # Raised out here: what the errors came from holds the form, and that has the secret.
@@ -1538,9 +1543,13 @@ def _refusal(status: int, answer: Mapping[str, Any], form: Mapping[str, str]) ->
 
 
 def _without_secrets(words: str, form: Mapping[str, str]) -> str:
-    """Hide what was sent: an endpoint may repeat it."""
-    for name in _SECRET_FIELDS & form.keys():
-        words = words.replace(form[name], "********")
+    """Hide what was sent: an endpoint may repeat it, also as the form had it."""
+    import re  # noqa: PLC0415 - paid only where it is needed
+    import urllib.parse  # noqa: PLC0415 - as above
+
+    for name in sorted(_SECRET_FIELDS & form.keys()):
+        for spelling in (form[name], urllib.parse.quote_plus(form[name], errors="replace")):
+            words = re.sub(re.escape(spelling), "********", words, flags=re.IGNORECASE)
     return words
 
 
