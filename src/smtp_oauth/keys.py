@@ -1,8 +1,8 @@
 """A private key that signs for the client, and the certificate that names it.
 
 Python has no RSA, and a package for it is larger than all the rest of a charm. The command
-`openssl` is wherever there are CA certificates to verify a token endpoint by. What it needs of a
-key goes through a pipe: no key is in a file, an environment or a process list.
+`openssl` is wherever there are CA certificates to verify a token endpoint by. It gets a key in
+memory alone: no key is in a file on disk, an environment or a process list.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-# Far more than any key or certificate has; a pipe takes it at once.
+# Far more than any key or certificate has.
 _LONGEST = 2**15
 _SECONDS = 10
 _STDIN = ("-in", "/dev/stdin")
@@ -120,16 +120,15 @@ def signed(payload: Mapping[str, str | int], private_key: str, certificate: str 
 
 def _sign(key: PrivateKey, data: bytes) -> bytes:
     """RS256 or ES256 (RFC 7518 sections 3.3 and 3.4); raises UnusableError."""
-    readable, writable = os.pipe()
-    try:
-        with os.fdopen(writable, "wb") as pipe:
-            pipe.write(key.pem.encode())
-        command = ("dgst", "-sha256", "-sign", f"/dev/fd/{readable}")
-        signature = _openssl(*command, given=data, inherited=readable)
-    except _RefusedError:
-        raise UnusableError("key private-key signs nothing: make a new one") from None
-    finally:
-        os.close(readable)
+    # A pipe may take no more than a page, where a user of the machine has many of them (pipe(7)).
+    with os.fdopen(os.memfd_create("key"), "wb") as memory:
+        memory.write(key.pem.encode(errors="replace"))
+        memory.flush()
+        command = ("dgst", "-sha256", "-sign", f"/dev/fd/{memory.fileno()}")
+        try:
+            signature = _openssl(*command, given=data, inherited=memory.fileno())
+        except _RefusedError:
+            raise UnusableError("key private-key signs nothing: make a new one") from None
     return signature if key.algorithm == "RS256" else _fixed_width(signature)
 
 

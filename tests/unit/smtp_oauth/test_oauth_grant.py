@@ -7,6 +7,8 @@ import dataclasses
 import json
 import os
 import shutil
+import subprocess
+import sys
 import traceback
 from typing import TYPE_CHECKING, Any
 
@@ -325,3 +327,35 @@ def test_a_private_key_is_in_no_command_line(
 
     assert "-sign /dev/fd/" in seen.read_text()
     assert not [line for line in key.private.splitlines() if line in seen.read_text()]
+
+
+# A user without rights who has more than 1024 pipes gets small ones from then on (pipe(7)).
+MANY_PIPES = """
+import os, resource, sys
+from smtp_oauth import keys
+resource.setrlimit(resource.RLIMIT_NOFILE, (4096, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+if os.getuid() == 0:
+    os.setuid(65534)
+held = [os.pipe() for _ in range(1200)]
+print(keys.signed({}, sys.stdin.read()))
+"""
+
+
+def test_a_long_private_key_signs_where_pipes_are_short() -> None:
+    key = client_key.shared()
+    pem = f"{key.private}{key.certificate * 15}"
+
+    done = subprocess.run(
+        [sys.executable, "-c", MANY_PIPES],
+        input=pem,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+
+    header, payload, signature = done.stdout.strip().split(".")
+    assert decoded(header)["alg"] == "RS256"
+    signed = base64.urlsafe_b64decode(signature + "==")
+    key.verify("RS256", f"{header}.{payload}".encode(), signed)
