@@ -99,7 +99,13 @@ class SmtpIntegratorCharm(ops.CharmBase):
             configured = self._read_relay()
         except relay.InvalidConfigError:
             return
+        self._publish_relay(configured, event)
+        if configured.check_relay:
+            is_time = isinstance(event, (ops.ConfigChangedEvent, ops.UpdateStatusEvent))
+            self._health.check_if_due(configured, is_time=is_time)
 
+    def _publish_relay(self, configured: relay.Relay, event: ops.EventBase) -> None:
+        """Publish a relay; whoever reads a user's secret does, for Juju tells of it no more."""
         secret = self._reconcile_secret(configured, event)
 
         legacy_data = smtp.encode_relation_data(
@@ -113,10 +119,6 @@ class SmtpIntegratorCharm(ops.CharmBase):
         if any(changed):
             for sentence in [*configured.warnings, *self._limits(configured)]:
                 logger.warning(sentence)
-
-        if configured.check_relay:
-            is_time = isinstance(event, (ops.ConfigChangedEvent, ops.UpdateStatusEvent))
-            self._health.check_if_due(configured, is_time=is_time)
 
     def _reconcile_secret(
         self, configured: relay.Relay, event: ops.EventBase
@@ -193,6 +195,7 @@ class SmtpIntegratorCharm(ops.CharmBase):
         # Juju tells the leader; a unit that is it no longer by now has no right to remove it.
         if self.unit.is_leader():
             relay_secret.remove_revision(event.secret, event.revision)
+        self._reconcile(event)
 
     def _on_check_relay_action(self, event: ops.ActionEvent) -> None:
         import relay_actions  # noqa: PLC0415 - as in _health
@@ -216,6 +219,8 @@ class SmtpIntegratorCharm(ops.CharmBase):
     ) -> None:
         try:
             configured = self._read_relay()
+            if self.unit.is_leader():
+                self._publish_relay(configured, event)
             answer = act(configured)
         except ValueError as e:
             event.fail(str(e))

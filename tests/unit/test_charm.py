@@ -698,6 +698,20 @@ def test_a_new_revision_of_the_users_secret_reaches_requirers_by_itself(
     assert new.get_secret(id=USER_URI).tracked_content == {"password": "new"}
 
 
+def test_whatever_reads_a_new_revision_of_the_users_secret_publishes_it(
+    integrator: Integrator,
+) -> None:
+    """Juju tells no more of what was read."""
+    state = testing.State(
+        leader=True, config=WITH_SECRET, relations=relations("smtp"), secrets=[user_secret("old")]
+    )
+    old = integrator.run(integrator.on.config_changed(), state)
+    changed = testing.Secret({"password": "old"}, latest_content={"password": "new"}, id=USER_URI)
+    state = dataclasses.replace(old, secrets=[own_secret(old), changed])
+    new = integrator.run(integrator.on.secret_remove(own_secret(old), revision=1), state)
+    assert own_secret(new).latest_content == {"password": "new"}
+
+
 def test_a_follower_tracks_the_newest_revision_of_the_users_secret(
     integrator: Integrator,
 ) -> None:

@@ -236,7 +236,7 @@ def test_a_revision_that_is_gone_ends_well(unit: Unit) -> None:
     hook = Hook(unit, where, SECRET_REMOVE)
     hook.refuse("secret-remove", "ERROR secret revision 1 not found")
     calls = hook.run(JUJU_SECRET_ID=OWN_ID, JUJU_SECRET_REVISION="1")
-    assert written(calls) == {"secret-remove"}
+    assert "secret-remove" in written(calls)
 
 
 @pytest.fixture(scope="module")
