@@ -703,13 +703,18 @@ def test_whatever_reads_a_new_revision_of_the_users_secret_publishes_it(
 ) -> None:
     """Juju tells no more of what was read."""
     state = testing.State(
-        leader=True, config=WITH_SECRET, relations=relations("smtp"), secrets=[user_secret("old")]
+        leader=True, config=WITH_SECRET, relations=relations("smtp"), secrets=[user_secret("1")]
     )
-    old = integrator.run(integrator.on.config_changed(), state)
-    changed = testing.Secret({"password": "old"}, latest_content={"password": "new"}, id=USER_URI)
-    state = dataclasses.replace(old, secrets=[own_secret(old), changed])
-    new = integrator.run(integrator.on.secret_remove(own_secret(old), revision=1), state)
-    assert own_secret(new).latest_content == {"password": "new"}
+    state = integrator.run(integrator.on.config_changed(), state)
+    for tracked, newest in itertools.pairwise("123"):
+        changed = testing.Secret(
+            {"password": tracked}, latest_content={"password": newest}, id=USER_URI
+        )
+        state = dataclasses.replace(state, secrets=[own_secret(state), changed])
+        if newest == "2":
+            state = integrator.run(integrator.on.secret_changed(changed), state)
+    state = integrator.run(integrator.on.secret_remove(own_secret(state), revision=1), state)
+    assert own_secret(state).latest_content == {"password": "3"}
 
 
 def test_a_follower_tracks_the_newest_revision_of_the_users_secret(
