@@ -221,6 +221,7 @@ def test_without_a_password_tokens_alone_are_offered(
         ("certificate", "its certificate: "),
         ("path", "it answers 404"),
         ("words", "it does not answer in JSON over HTTP"),
+        ("depth", "it does not answer in JSON over HTTP"),
     ],
 )
 def test_a_token_that_cannot_be_checked_is_refused_for_now(
@@ -232,6 +233,8 @@ def test_a_token_that_cannot_be_checked_is_refused_for_now(
             url = url.replace("/introspect", "/elsewhere")
         if fault == "words":
             url, endpoint.answer = endpoint.url, (200, "s3cret words")
+        if fault == "depth":
+            url, endpoint.answer = endpoint.url, (200, "[" * 60_000)
         ca = "" if fault == "certificate" else endpoint.ca
         sink_running.configure(directory, user=USER, introspection_url=url, introspection_ca=ca)
         server = servers.start(directory)

@@ -99,7 +99,7 @@ def _introspect(token: str, url: str, ca: str) -> dict[str, Any]:
         raise IntrospectionError(f"its certificate: {error.verify_message}") from None
     except OSError as error:
         raise IntrospectionError(error.strerror or str(error)) from None
-    except (http.client.HTTPException, ValueError):
+    except (http.client.HTTPException, RecursionError, ValueError):
         raise IntrospectionError("it does not answer in JSON over HTTP") from None
     if not isinstance(told, dict):
         raise IntrospectionError(f"it answers {status}, and does not say whether a token is valid")
