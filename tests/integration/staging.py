@@ -6,6 +6,7 @@ import dataclasses
 import itertools
 import json
 import re
+import time
 from typing import TYPE_CHECKING, Any
 
 import jubilant
@@ -18,7 +19,7 @@ INTEGRATOR = "smtp-integrator"
 PASSWORD = "correct-horse-battery"
 USER = "notifier"
 
-_PATIENCE = 900
+PATIENCE = 900.0
 _LISTENERS = {"none": "plain", "starttls": "starttls", "tls": "tls"}
 _subjects = itertools.count(1)
 
@@ -79,6 +80,14 @@ class Sink:
             auth_user=found["auth-user"],
             content=found["content"],
         )
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    """Wait for what no status shows."""
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline, "it did not become true in time"
+        time.sleep(0.2)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -148,7 +157,7 @@ class Staging:
             error=jubilant.any_error,
             delay=0.2 if self.on_localjuju else 1.0,
             successes=successes,
-            timeout=_PATIENCE,
+            timeout=PATIENCE,
         )
 
     def deploy_integrator(self, *, num_units: int = 1) -> None:

@@ -6,27 +6,21 @@ import re
 import smtplib
 import ssl
 import threading
-import time
-from typing import TYPE_CHECKING
 
 import jubilant
 import pytest
 
-from staging import INTEGRATOR, PASSWORD, USER, Forwarder, Sink, Staging
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from staging import INTEGRATOR, PASSWORD, PATIENCE, USER, Forwarder, Sink, Staging, wait_for
 
 APP = "smtp-forwarder"
 NEW_PASSWORD = "new-battery-staple"
 PRINCIPALS = ("wordpress", "mailhub")
 RULES = "aliases: {board@example.com: [ada@example.net, bob@example.org]}"
-SECONDS = 900.0
 
 
 @pytest.fixture(scope="module", autouse=True)
 def forwarding(staging: Staging, sink: Sink) -> None:
-    staging.juju.wait_timeout = SECONDS
+    staging.juju.wait_timeout = PATIENCE
     staging.deploy_integrator()
     staging.configure(user=USER, password=PASSWORD, auth_type="plain", **sink.relay("starttls"))
     juju = staging.juju
@@ -51,13 +45,6 @@ def forwarders(staging: Staging) -> list[Forwarder]:
 def leader(staging: Staging) -> Forwarder:
     [unit] = [name for name, unit in staging.juju.status().get_units(APP).items() if unit.leader]
     return Forwarder(staging.juju, unit, staging.on_localjuju)
-
-
-def wait_for(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + SECONDS
-    while not condition():
-        assert time.monotonic() < deadline, "it did not become true in time"
-        time.sleep(0.2)
 
 
 def message_of(staging: Staging, unit: str) -> str:
@@ -104,7 +91,7 @@ def test_each_relation_has_a_password_of_its_own_that_ends_with_it(
 
     def log_in() -> int:
         context = ssl.create_default_context(cadata=shown["tls-ca-chain"])
-        with smtplib.SMTP(shown["host"], int(shown["port"]), timeout=SECONDS) as client:
+        with smtplib.SMTP(shown["host"], int(shown["port"]), timeout=PATIENCE) as client:
             client.starttls(context=context)
             return client.login(shown["user"], password)[0]
 

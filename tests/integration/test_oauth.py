@@ -21,17 +21,16 @@ from typing import TYPE_CHECKING
 import jubilant
 import pytest
 
-from staging import INTEGRATOR, Forwarder, Sink, Staging
+from staging import INTEGRATOR, PATIENCE, Forwarder, Sink, Staging, wait_for
 from tests import token_endpoint
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator
+    from collections.abc import Generator, Iterator
 
     from tests.token_endpoint import Endpoint
 
 FORWARDER = "smtp-forwarder"
 MESSAGES = 30
-SECONDS = 900.0
 SECRET = "relay-grant"
 USER = token_endpoint.USER
 _LOOKS = 5
@@ -110,7 +109,7 @@ def token_sink(staging: Staging, endpoint: Endpoint) -> Sink:
 @pytest.fixture(scope="module", autouse=True)
 def forwarding(staging: Staging, token_sink: Sink, endpoint: Endpoint) -> None:
     juju = staging.juju
-    juju.wait_timeout = SECONDS
+    juju.wait_timeout = PATIENCE
     staging.deploy_integrator()
     relay = token_sink.relay("starttls")
     authorities = f"{relay.pop('tls_ca_chain')}{endpoint.ca}"
@@ -135,13 +134,6 @@ def forwarder(staging: Staging) -> Forwarder:
     return Forwarder(staging.juju, unit, staging.on_localjuju)
 
 
-def wait_for(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + SECONDS
-    while not condition():
-        assert time.monotonic() < deadline, "it did not become true in time"
-        time.sleep(0.2)
-
-
 def restart(staging: Staging, sink: Sink) -> None:
     """Have the relay end all connections, so that the next one needs a token again."""
     staging.juju.refresh(sink.app, path=staging.charm("smtp-sink"))
@@ -152,7 +144,7 @@ def test_the_relay_takes_no_password(token_sink: Sink) -> None:
     port = int(token_sink.relay("tls")["port"])
     context = ssl.create_default_context(cadata=token_sink.ca)
     with (
-        smtplib.SMTP_SSL(token_sink.host, port, context=context, timeout=SECONDS) as client,
+        smtplib.SMTP_SSL(token_sink.host, port, context=context, timeout=PATIENCE) as client,
         pytest.raises(smtplib.SMTPAuthenticationError, match=r"5\.7\.139"),
     ):
         client.login(USER, "correct-horse-battery")
