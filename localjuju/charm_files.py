@@ -11,7 +11,7 @@ import stat
 import tempfile
 import zipfile
 
-from localjuju import errors
+from localjuju import errors, processes
 
 _ENVIRONMENT = "venv"
 _NOT_CHARM = {".bzr", ".git", ".hg", ".ropeproject", ".svn", ".tox", "__pycache__"}
@@ -30,7 +30,7 @@ def take(source: pathlib.Path, folder: pathlib.Path, unpacked: pathlib.Path) -> 
         errors.JujuError: if there is no charm.
     """
     if source.is_dir():
-        shutil.copytree(source, folder, symlinks=True, ignore=_ignored, copy_function=shutil.copy)
+        shutil.copytree(source, folder, symlinks=True, ignore=_ignored, copy_function=_copy)
     elif source.is_file():
         kept = _unzipped(source, unpacked)
         shutil.copytree(kept, folder, symlinks=True, copy_function=_link)
@@ -54,7 +54,7 @@ def install(
         destination = target / name
         destination.parent.mkdir(parents=True, exist_ok=True)
         destination.unlink(missing_ok=True)
-        put = _link if name.parts[0] == _ENVIRONMENT else shutil.copy
+        put = _link if name.parts[0] == _ENVIRONMENT else _copy
         put(files / name, destination, follow_symlinks=False)
 
 
@@ -95,6 +95,13 @@ def _link(
         os.link(source, destination, follow_symlinks=follow_symlinks)
     except OSError:
         # Some disks know no links.
+        _copy(source, destination, follow_symlinks=follow_symlinks)
+
+
+def _copy(
+    source: str | pathlib.Path, destination: str | pathlib.Path, *, follow_symlinks: bool = True
+) -> None:
+    with processes.TURN:
         shutil.copy(source, destination, follow_symlinks=follow_symlinks)
 
 
@@ -114,6 +121,7 @@ def _extract(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, folder: pathlib.P
         target.parent.mkdir(parents=True, exist_ok=True)
         target.symlink_to(archive.read(entry).decode())
         return
-    path = archive.extract(entry, folder)
+    with processes.TURN:
+        path = archive.extract(entry, folder)
     if mode and not entry.is_dir():
         pathlib.Path(path).chmod(stat.S_IMODE(mode))

@@ -8,7 +8,6 @@ import json
 import os
 import selectors
 import shutil
-import subprocess
 import time
 from typing import TYPE_CHECKING
 
@@ -18,6 +17,7 @@ from localjuju.model import Hook, Status
 
 if TYPE_CHECKING:
     import pathlib
+    import subprocess
     from collections.abc import Callable
 
     from localjuju.model import Model, Task, Unit
@@ -291,15 +291,7 @@ def _spawn(
     with context.where.lock:
         env = environment(site, context)
     try:
-        process = subprocess.Popen(
-            command,
-            cwd=context.unit.charm_folder,
-            env=env,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            start_new_session=True,
-        )
+        process = processes.start(command, context.unit.charm_folder, env)
     except OSError as error:
         report("stderr", f"cannot run {command[0]}: {error.strerror}")
         return 126

@@ -1,4 +1,9 @@
-"""The processes of a unit's machine, which end when the machine does."""
+"""The processes of a unit's machine, which end when the machine does.
+
+While one thread writes a program, another must start none: the new process holds a copy of the
+open file until it runs its own program, and Linux runs no file that is open for writing (execve(2)
+says ETXTBSY). So those who write programs and those who start them take turns, by `TURN`.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +11,31 @@ import contextlib
 import os
 import pathlib
 import signal
+import subprocess
+import threading
+
+TURN = threading.Lock()
+"""Held to write a file that may be a program, and to start a process."""
+
+
+def start(
+    command: list[str], folder: pathlib.Path, env: dict[str, str]
+) -> subprocess.Popen[bytes]:
+    """Start a program in a session of its own, with pipes for what it writes.
+
+    Raises:
+        OSError: if it cannot be run.
+    """
+    with TURN:
+        return subprocess.Popen(
+            command,
+            cwd=folder,
+            env=env,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+        )
 
 
 def kill_group(leader: int) -> None:
