@@ -45,12 +45,12 @@ class Life:
 
     Attributes:
         states: What was to be seen, by step.
-        points: How many points its hooks had.
+        longest: How many hook commands its longest hook ran.
         struck: At how many of them a fault struck.
     """
 
     states: dict[str, Any]
-    points: int
+    longest: int
     struck: int
 
 
@@ -72,7 +72,7 @@ class Lives:
             for step in story(world):
                 world.settle()
                 states[step] = world.state()
-            return Life(states, world.points(), world.struck())
+            return Life(states, world.longest(), world.struck())
 
 
 @pytest.fixture(scope="module")
@@ -83,6 +83,11 @@ def lives(new_world: NewWorld) -> Lives:
 def plan(how: str, first: int, stride: int) -> str:
     """Strike every hook at its `first` command and at every `stride`-th from there on."""
     return ", ".join(f"* * {number} {how}" for number in range(first, LIMIT, stride))
+
+
+def first_struck(plan: str) -> int:
+    """Return the number of the first hook command that a plan strikes."""
+    return int(plan.split()[2])
 
 
 def lives_to_live(*, sample: bool) -> list[tuple[Story, str]]:
@@ -112,7 +117,7 @@ def test_a_life_ends_each_step_as_if_nothing_had_happened(
 
     record_property("crash points tried", life.struck)
     assert list(differences(undisturbed.states, life.states)) == []
-    assert life.struck
+    assert life.struck or undisturbed.longest < first_struck(plan)
 
 
 def differences(expected: Any, seen: Any, place: str = "") -> Iterator[str]:
