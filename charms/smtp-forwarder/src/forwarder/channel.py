@@ -7,6 +7,7 @@ from typing import cast
 
 from forwarder import message
 from forwarder.answers import Answer, printable
+from forwarder.inlet import Inlet
 
 # RFC 5321, section 4.5.3.2.6: who gives up earlier on the final answer sends the message twice.
 FINAL_SECONDS = 600
@@ -32,7 +33,7 @@ class UnknownOutcomeError(Exception):
     """The relay had the whole message, and did not answer: it may have taken it, or not."""
 
 
-class Channel(asyncio.Protocol):
+class Channel(Inlet):
     """One connection. It takes one message after another, and is never used by two at once."""
 
     def __init__(self, timeout: float, extensions: Mapping[str, str]) -> None:

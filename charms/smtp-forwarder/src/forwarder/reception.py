@@ -7,18 +7,12 @@ from typing import AnyStr
 
 from aiosmtpd import smtp
 
-from forwarder import (
-    delivery,
-    journal,
-    message,
-    reader,
-    rules,
-    transit,
-)
+from forwarder import delivery, journal, message, reader, rules, transit
 from forwarder.answers import Answer, printable
 from forwarder.envelopes import Mail, parameters, path
 from forwarder.gate import Gate
 from forwarder.gate import host as peer_host
+from forwarder.inlet import Inlet
 from forwarder.passage import Passage
 
 # A message that we have handled this often goes round in a circle.
@@ -50,7 +44,7 @@ class _NoHooks:
         return []
 
 
-class Connection(smtp.SMTP):
+class Connection(smtp.SMTP, Inlet):
     """One client's connection."""
 
     command_size_limit = reader.COMMAND_LIMIT
@@ -98,7 +92,9 @@ class Connection(smtp.SMTP):
             self._admitted = self._gate.admit(self)
         super().connection_made(transport)
 
-    def connection_lost(self, error: Exception | None) -> None:
+    def connection_lost(  # pyright: ignore[reportIncompatibleMethodOverride] - its bases differ
+        self, error: Exception | None
+    ) -> None:
         """End a session."""
         self._gate.dismiss(self)
         self._forget()
