@@ -122,7 +122,9 @@ class Connection(smtp.SMTP, Inlet):
 
     async def push(self, status: AnyStr) -> None:
         """Send an answer; those of aiosmtpd get their enhanced code."""
-        await super().push(_with_code(status) if isinstance(status, str) else status)
+        answer = _with_code(status).encode() if isinstance(status, str) else status
+        self._writer.write(answer + b"\r\n")
+        await self._writer.drain()
 
     async def handle_exception(self, error: Exception) -> str:
         """Log an error; the client, who may be a stranger, learns nothing of it."""
@@ -252,9 +254,8 @@ class Connection(smtp.SMTP, Inlet):
             return delivery.TOO_LARGE
         if pool is None and settings.when_unconfigured == "refuse":
             return delivery.UNCONFIGURED
-        with self._gate.work.storage.room(2 * mail.size) as enough:
-            if not enough:
-                return delivery.FULL
+        if not self._gate.work.storage.has_room(2 * mail.size):
+            return delivery.FULL
         if pool is None:
             return None
         if pool.extensions is None and (mail.eight_bit or mail.utf8):
