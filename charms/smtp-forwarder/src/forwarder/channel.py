@@ -49,7 +49,7 @@ class Channel(Inlet):
         self._timeout = timeout
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
-        self._buffer = bytearray()
+        self._buffer = b""
         self._lines: list[str] = []
         self._answers: list[Answer] = []
         self._expected = 0
