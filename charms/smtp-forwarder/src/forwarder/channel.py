@@ -201,7 +201,7 @@ class Channel(Inlet):
 
     async def _exchange(self, data: bytes, count: int, timeout: float) -> list[Answer]:
         """Send something that the relay answers `count` times."""
-        if self._transport is None or not self.is_open:
+        if self._transport is None or self._transport.is_closing():
             raise GoneError(self._lost)
         answers = self._answers = list[Answer]()
         self._expected = count

@@ -111,7 +111,7 @@ class Connection(smtp.SMTP, Inlet):
         """Take what came; while a message comes in, its client is not idle."""
         if self._in_data:
             self._reset_timeout()
-        super().data_received(data)
+        self._lines.feed_data(data)
 
     def end(self) -> None:
         """End the session, as soon as a message that was sent whole has its answer."""
