@@ -146,6 +146,12 @@ def test_the_largest_message_arrives(running: Forwarder, upstream: Upstream) -> 
     assert upstream.messages[0].body == body
 
 
+def test_a_message_of_one_byte_more_than_the_largest_is_refused(running: Forwarder) -> None:
+    with raw(running) as client:
+        client.say(ENVELOPE, 3)
+        assert client.say(b"x" * 99_999 + b"\r\n.\r\n")[0].startswith("552 5.3.4")
+
+
 SECOND = b"MAIL FROM:<eve@example.com>\r\nRCPT TO:<victim@example.org>\r\nDATA\r\nspoof\r\n.\r\n"
 # From the public lists of what servers took for the end of a message.
 ENDS = [

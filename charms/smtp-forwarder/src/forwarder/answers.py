@@ -47,4 +47,6 @@ class Answer:
 
 def printable(text: str) -> str:
     """Return a text of strangers as one that can be shown and logged."""
+    if text.isprintable():
+        return text
     return "".join(char if char.isprintable() else "?" for char in text)

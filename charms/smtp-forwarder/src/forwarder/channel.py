@@ -1,12 +1,12 @@
 """A connection to the relay once it is ready for mail: commands out, answers in."""
 
 import asyncio
-import collections
 from collections.abc import Mapping, Sequence
 from typing import cast
 
 from forwarder import message
 from forwarder.answers import Answer, printable
+from forwarder.inlet import Inlet
 
 # RFC 5321, section 4.5.3.2.6: who gives up earlier on the final answer sends the message twice.
 FINAL_SECONDS = 600
@@ -32,7 +32,7 @@ class UnknownOutcomeError(Exception):
     """The relay had the whole message, and did not answer: it may have taken it, or not."""
 
 
-class Channel(asyncio.Protocol):
+class Channel(Inlet):
     """One connection. It takes one message after another, and is never used by two at once."""
 
     def __init__(self, timeout: float, extensions: Mapping[str, str]) -> None:
@@ -49,9 +49,11 @@ class Channel(asyncio.Protocol):
         self._timeout = timeout
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
-        self._buffer = bytearray()
+        self._buffer = b""
         self._lines: list[str] = []
-        self._waiting: collections.deque[asyncio.Future[Answer]] = collections.deque()
+        self._answers: list[Answer] = []
+        self._expected = 0
+        self._answered: asyncio.Future[None] | None = None
         self._reset_needed = False
         self._lost = "the connection was closed"
         self._deadline = 0.0
@@ -138,24 +140,23 @@ class Channel(asyncio.Protocol):
             self._transport.abort()
 
     def data_received(self, data: bytes) -> None:
-        """Sort lines into answers, and answers to those who wait."""
+        """Sort lines into answers, for who waits for them."""
         self._buffer += data
         if len(self._buffer) > _LONGEST_ANSWER:
             self._break("the relay's answer has no end")
-        while (end := self._buffer.find(b"\n")) >= 0:
-            line = self._buffer[:end].decode("utf-8", "replace").rstrip("\r")
-            del self._buffer[: end + 1]
-            self._line(line)
+        *lines, self._buffer = self._buffer.split(b"\n")
+        for line in lines:
+            self._line(line.decode("utf-8", "replace").rstrip("\r"))
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Tell those who wait that no answer will come."""
+        """Tell who waits that no answer will come."""
         if exc is not None:
             self._lost = str(exc) or type(exc).__name__
         self._transport = None
         self.lost_at = self._loop.time()
         if self._watch is not None:
             self._watch.cancel()
-        self._fail()
+        self._wake()
 
     def _line(self, line: str) -> None:
         if not (line[:3].isascii() and line[:3].isdigit()):
@@ -169,26 +170,29 @@ class Channel(asyncio.Protocol):
         if answer.code == _CLOSING:
             # RFC 5321, section 3.8: it comes at any time, and then the connection ends.
             self._break(str(answer))
-        if self._waiting:
-            waiter = self._waiting.popleft()
-            if not waiter.done():
-                waiter.set_result(answer)
+            return
+        if self._is_awaited:
+            self._answers.append(answer)
+            if len(self._answers) == self._expected:
+                self._wake()
 
     def _break(self, reason: str) -> None:
         self._lost = reason
-        self._fail()
+        self._wake()
         self.abort()
 
-    def _fail(self) -> None:
-        while self._waiting:
-            waiter = self._waiting.popleft()
-            if not waiter.done():
-                waiter.set_exception(GoneError(self._lost))
+    @property
+    def _is_awaited(self) -> bool:
+        return self._answered is not None and not self._answered.done()
+
+    def _wake(self) -> None:
+        if self._answered is not None and not self._answered.done():
+            self._answered.set_result(None)
 
     async def _ask(self, commands: Sequence[str], timeout: float | None = None) -> list[Answer]:
         timeout = min(timeout or self._timeout, self._timeout)
         if self.pipelining or len(commands) == 1:
-            lines = "".join(f"{command}\r\n" for command in commands)
+            lines = "\r\n".join([*commands, ""])
             return await self._exchange(lines.encode(), len(commands), timeout)
         answers: list[Answer] = []
         for command in commands:
@@ -197,24 +201,22 @@ class Channel(asyncio.Protocol):
 
     async def _exchange(self, data: bytes, count: int, timeout: float) -> list[Answer]:
         """Send something that the relay answers `count` times."""
-        if self._transport is None or not self.is_open:
+        if self._transport is None or self._transport.is_closing():
             raise GoneError(self._lost)
-        waiters = [self._loop.create_future() for _ in range(count)]
-        self._waiting += waiters
+        answers = self._answers = list[Answer]()
+        self._expected = count
+        self._answered = self._loop.create_future()
         self._transport.write(data)
         self._wait_until(self._loop.time() + timeout)
         try:
-            return [await waiter for waiter in waiters]
-        except GoneError:
-            _look_at(waiters)
-            raise
+            await self._answered
         except asyncio.CancelledError:
             # Answers that nobody reads must not be taken for those to later commands.
-            for waiter in waiters:
-                waiter.cancel()
-            _look_at(waiters)
             self.abort()
             raise
+        if len(answers) < count:
+            raise GoneError(self._lost)
+        return answers
 
     def _wait_until(self, deadline: float) -> None:
         """Watch the time. One timer serves many answers, since most of them come soon."""
@@ -227,16 +229,9 @@ class Channel(asyncio.Protocol):
 
     def _look_at_time(self) -> None:
         self._watch = None
-        if not self._waiting:
+        if not self._is_awaited:
             return
         if self._loop.time() < self._deadline:
             self._wait_until(self._deadline)
         else:
             self._break("the relay does not answer")
-
-
-def _look_at(waiters: Sequence[asyncio.Future[Answer]]) -> None:
-    """Keep asyncio from warning of errors that all waiters share."""
-    for waiter in waiters:
-        if waiter.done() and not waiter.cancelled():
-            waiter.exception()

@@ -198,7 +198,7 @@ class Delivery:
         first, *others = parcels
         attempts = [self._begin(transit.transmit(pool, one)) for one in others]
         outcomes = [await transit.transmit(pool, first, passage)]
-        outcomes += await asyncio.gather(*attempts)
+        outcomes += [await attempt for attempt in attempts]
         timer.cancel()
         if not (keeping and await keeping[0]):
             return await self._conclude(parcels, outcomes)

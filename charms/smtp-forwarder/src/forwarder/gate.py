@@ -2,6 +2,7 @@
 
 import asyncio
 import collections
+import functools
 import hmac
 import ipaddress
 from typing import TYPE_CHECKING, cast
@@ -68,8 +69,7 @@ class Gate:
 
     def is_allowed(self, host: str) -> bool:
         """Return whether a client may send without a password."""
-        address = ipaddress.ip_address(host)
-        return address.is_loopback or _within(host, self.settings.allowed_networks)
+        return _needs_no_password(host, self.settings.allowed_networks)
 
 
 def host(transport: asyncio.BaseTransport) -> str:
@@ -78,6 +78,12 @@ def host(transport: asyncio.BaseTransport) -> str:
     address = ipaddress.ip_address(peer[0].partition("%")[0]) if peer else None
     mapped = getattr(address, "ipv4_mapped", None)
     return str(mapped or address or "0.0.0.0")  # noqa: S104 - nobody's address, so not allowed
+
+
+# It is asked for each recipient.
+@functools.lru_cache(maxsize=1024)
+def _needs_no_password(host: str, networks: tuple[configuration.Network, ...]) -> bool:
+    return ipaddress.ip_address(host).is_loopback or _within(host, networks)
 
 
 def _within(host: str, networks: tuple[configuration.Network, ...]) -> bool:

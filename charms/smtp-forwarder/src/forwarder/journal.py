@@ -21,7 +21,9 @@ def note(event: str, /, **facts: object) -> None:
     if event in counts:
         counts[event] += 1
     if logger.isEnabledFor(logging.INFO):
-        logger.info("%s %s", event, " ".join(f"{key}={_shown(facts[key])}" for key in facts))
+        line = " ".join([event, *[f"{key}={_shown(value)}" for key, value in facts.items()]])
+        # `info` would look for the line of code that called it, which no line of ours tells.
+        logger.handle(logger.makeRecord(logger.name, logging.INFO, "", 0, line, (), None))
 
 
 def metrics(waiting: Mapping[str, float], upstream_up: float) -> str:

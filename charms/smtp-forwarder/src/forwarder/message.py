@@ -6,7 +6,7 @@ odd spelling, folding, 8-bit text, a missing blank line.
 
 import email.header
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 
 LINE_END = b"\r\n"
 # RFC 5322, section 2.2: printable ASCII but the colon; obsolete syntax allows blanks before it.
@@ -63,11 +63,13 @@ def protected(content: bytes) -> frozenset[str]:
     return frozenset()
 
 
-def with_fields(content: bytes, changed: Iterable[tuple[str, bytes]]) -> bytes:
+def with_fields(content: bytes, changed: Sequence[tuple[str, bytes]]) -> bytes:
     """Set header fields: the first of that name is replaced where it stands, others of it go.
 
     A field that is not there is put in front. What a DKIM signature protects stays as it is.
     """
+    if not changed:
+        return content
     shielded = protected(content)
     added: list[bytes] = []
     for name, value in changed:

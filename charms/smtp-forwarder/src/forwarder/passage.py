@@ -48,9 +48,9 @@ class Passage:
             except (channel.GoneError, channel.UnavailableError):
                 self._hopeless = True
                 self.release()
-        answers = [self.refused.get(addresses.folded(one)) for one in recipients]
-        refusals = [answer for answer in answers if answer is not None]
-        if not refusals or len(refusals) < len(answers):
+        keys = map(addresses.folded, recipients)
+        refusals = [self.refused[key] for key in keys if key in self.refused]
+        if not refusals or len(refusals) < len(recipients):
             return None
         return worst(refusals)
 

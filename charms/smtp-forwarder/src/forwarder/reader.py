@@ -7,8 +7,9 @@ one that it takes for the end of the first ("SMTP smuggling").
 import asyncio
 
 COMMAND_LIMIT = 2**16
+_LINE_END = b"\r\n"
 _LONE_DOT = b".\r\n"
-_END = b"\r\n" + _LONE_DOT
+_END = _LINE_END + _LONE_DOT
 
 
 class TooLargeError(Exception):
@@ -25,7 +26,7 @@ class Reader(asyncio.StreamReader):
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__(limit=COMMAND_LIMIT, loop=loop)
 
-    async def readuntil(self, separator: bytes = b"\r\n") -> bytes:  # type: ignore[override]
+    async def readuntil(self, separator: bytes = _LINE_END) -> bytes:  # type: ignore[override]
         """Read up to the separator, and with it.
 
         Raises:
@@ -51,22 +52,17 @@ class Reader(asyncio.StreamReader):
         Raises:
             TooLargeError: if it has more than `limit` bytes.
         """
-        try:
-            first = await self.readexactly(len(_LONE_DOT))
-        except asyncio.IncompleteReadError:
-            raise asyncio.CancelledError from None
-        if first == _LONE_DOT:
-            return b""
-        # The end may begin in what was read already.
-        self._buffer[:0] = first
+        # With DATA's own line end in front, a message without a line ends as all others do.
+        self._buffer[:0] = _LINE_END
         self._limit = limit
         try:
-            return (await self.readuntil(_END))[: -len(_LONE_DOT)]
+            data = await self.readuntil(_END)
         except asyncio.LimitOverrunError:
             await self._skip()
             raise TooLargeError from None
         finally:
             self._limit = COMMAND_LIMIT
+        return data[len(_LINE_END) : -len(_LONE_DOT)]
 
     async def _skip(self) -> None:
         self._limit = COMMAND_LIMIT

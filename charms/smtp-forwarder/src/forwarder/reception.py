@@ -7,18 +7,12 @@ from typing import AnyStr
 
 from aiosmtpd import smtp
 
-from forwarder import (
-    delivery,
-    journal,
-    message,
-    reader,
-    rules,
-    transit,
-)
+from forwarder import delivery, journal, message, reader, rules, transit
 from forwarder.answers import Answer, printable
 from forwarder.envelopes import Mail, parameters, path
 from forwarder.gate import Gate
 from forwarder.gate import host as peer_host
+from forwarder.inlet import Inlet
 from forwarder.passage import Passage
 
 # A message that we have handled this often goes round in a circle.
@@ -50,7 +44,7 @@ class _NoHooks:
         return []
 
 
-class Connection(smtp.SMTP):
+class Connection(smtp.SMTP, Inlet):
     """One client's connection."""
 
     command_size_limit = reader.COMMAND_LIMIT
@@ -98,7 +92,9 @@ class Connection(smtp.SMTP):
             self._admitted = self._gate.admit(self)
         super().connection_made(transport)
 
-    def connection_lost(self, error: Exception | None) -> None:
+    def connection_lost(  # pyright: ignore[reportIncompatibleMethodOverride] - its bases differ
+        self, error: Exception | None
+    ) -> None:
         """End a session."""
         self._gate.dismiss(self)
         self._forget()
@@ -115,7 +111,7 @@ class Connection(smtp.SMTP):
         """Take what came; while a message comes in, its client is not idle."""
         if self._in_data:
             self._reset_timeout()
-        super().data_received(data)
+        self._lines.feed_data(data)
 
     def end(self) -> None:
         """End the session, as soon as a message that was sent whole has its answer."""
@@ -126,7 +122,9 @@ class Connection(smtp.SMTP):
 
     async def push(self, status: AnyStr) -> None:
         """Send an answer; those of aiosmtpd get their enhanced code."""
-        await super().push(_with_code(status) if isinstance(status, str) else status)
+        answer = _with_code(status).encode() if isinstance(status, str) else status
+        self._writer.write(answer + b"\r\n")
+        await self._writer.drain()
 
     async def handle_exception(self, error: Exception) -> str:
         """Log an error; the client, who may be a stranger, learns nothing of it."""
@@ -256,9 +254,8 @@ class Connection(smtp.SMTP):
             return delivery.TOO_LARGE
         if pool is None and settings.when_unconfigured == "refuse":
             return delivery.UNCONFIGURED
-        with self._gate.work.storage.room(2 * mail.size) as enough:
-            if not enough:
-                return delivery.FULL
+        if not self._gate.work.storage.has_room(2 * mail.size):
+            return delivery.FULL
         if pool is None:
             return None
         if pool.extensions is None and (mail.eight_bit or mail.utf8):

@@ -121,7 +121,7 @@ class Rules:
         return bool(self._lists) or type(self).translate_subject is not Rules.translate_subject
 
     def _list(self, recipient: str) -> MailingList | None:
-        return self._lists.get(addresses.folded(recipient))
+        return self._lists.get(addresses.folded(recipient)) if self._lists else None
 
     def _expanded(self, targets: Iterable[str], above: frozenset[str]) -> list[str]:
         """Follow aliases; one that leads back to itself is delivered under its own name."""

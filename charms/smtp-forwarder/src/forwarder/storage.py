@@ -57,11 +57,16 @@ class Storage:
     @contextlib.contextmanager
     def room(self, size: int) -> Generator[bool, None, None]:
         """Yield whether a message of this size can be kept, and count on it meanwhile."""
+        enough = self.has_room(size)
         self._promised += size
         try:
-            yield self._measure() >= self._promised + _RESERVE
+            yield enough
         finally:
             self._promised -= size
+
+    def has_room(self, size: int) -> bool:
+        """Return whether a message of this size can be kept now."""
+        return self._measure() >= self._promised + size + _RESERVE
 
     def _measure(self) -> int:
         """Return how many bytes are free."""

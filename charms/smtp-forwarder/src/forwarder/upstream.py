@@ -119,10 +119,11 @@ class Pool:
         """Close what was idle for long. What the relay closed teaches how long it allows."""
         now = self._now()
         for kept in list(self._free):
-            if not kept.is_open:
+            lost = not kept.is_open
+            if lost:
                 allowed = _CAUTION * (kept.lost_at - kept.idle_since)
                 self._idle_seconds = min(self._idle_seconds, max(allowed, 1))
-            if not kept.is_open or now - kept.idle_since > self._idle_seconds:
+            if lost or now - kept.idle_since > self._idle_seconds:
                 self._drop(kept)
 
     def close(self) -> None:

@@ -1,0 +1,63 @@
+"""One connection to the relay, when an exchange ends before its answers came."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import TYPE_CHECKING
+
+import pytest
+from forwarder_running import RECIPIENT, SENDER
+from scripted_upstream import SECONDS
+
+from forwarder.channel import Channel, GoneError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
+
+@contextlib.asynccontextmanager
+async def connected(answer: bytes) -> AsyncGenerator[Channel, None]:
+    """A connection to a relay that has one answer for all that comes."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while await reader.read(1000):
+            writer.write(answer)
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async with server:
+        address = server.sockets[0].getsockname()
+        loop = asyncio.get_running_loop()
+        transport, _ = await loop.create_connection(asyncio.Protocol, *address)
+        channel = Channel(SECONDS, {"pipelining": ""})
+        channel.attach(transport)
+        yield channel
+        channel.abort()
+
+
+async def _cancel_and_begin() -> None:
+    async with connected(b"") as channel:
+        first = asyncio.create_task(channel.begin(f"<{SENDER}>", [RECIPIENT]))
+        await asyncio.sleep(0)
+        first.cancel()
+        await channel.begin(f"<{SENDER}>", [RECIPIENT])
+
+
+async def _begin(answer: bytes) -> None:
+    async with connected(answer) as channel:
+        await channel.begin(f"<{SENDER}>", [RECIPIENT])
+
+
+def test_who_begins_as_another_is_cancelled_hears_that_the_connection_is_gone() -> None:
+    with pytest.raises(GoneError):
+        asyncio.run(asyncio.wait_for(_cancel_and_begin(), SECONDS))
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [b"hello\r\n250 taken\r\n250 taken\r\n", b"250 taken\r\n421 closing\r\n250 taken\r\n"],
+)
+def test_no_answer_counts_behind_the_end_of_a_conversation(answer: bytes) -> None:
+    with pytest.raises(GoneError):
+        asyncio.run(asyncio.wait_for(_begin(answer), SECONDS))
