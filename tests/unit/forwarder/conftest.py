@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from forwarder_nursery import Fork, Nursery
-from forwarder_running import ENVIRONMENT, SECONDS, Forwarder
+from forwarder_running import ENVIRONMENT, Forwarder
 from scripted_upstream import Upstream
 
 if TYPE_CHECKING:
@@ -75,4 +75,4 @@ def forward(nursery: Nursery, tmp_path: pathlib.Path) -> Iterator[Callable[..., 
     for one in started:
         if one.process is not None:
             one.process.kill()
-            one.process.wait(SECONDS)
+            one.process.wait()

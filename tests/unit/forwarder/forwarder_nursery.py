@@ -10,7 +10,7 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
 
-from scripted_upstream import wait_until
+from scripted_upstream import SECONDS, wait_until
 
 from forwarder import program
 
@@ -69,7 +69,7 @@ class Fork:
             self._code = self._nursery.ask(poll=self.pid)
         return self._code
 
-    def wait(self, timeout: float) -> int:
+    def wait(self, timeout: float = SECONDS) -> int:
         wait_until(lambda: self.poll() is not None, timeout)
         assert self._code is not None
         return self._code
