@@ -75,6 +75,9 @@ class Counts:
         self._counted: dict[Case, collections.Counter[str]] = {}
 
     def of(self, case: Case) -> collections.Counter[str]:
+        if not case.relations:
+            # The same surroundings, whatever endpoint is not related.
+            case = dataclasses.replace(case, endpoint=SMTP)
         if case not in self._counted:
             unit = self._oauth if case.settings == "OAuth" else self.without_oauth
             _, self._counted[case] = unit.prepare(case)
