@@ -5,6 +5,8 @@ BIN := .venv/bin
 LIBRARY := lib/charms/smtp_integrator/v0/smtp.py
 UV_VERSION := $(shell awk '/^name = "uv"$$/ { getline; gsub(/"/, "", $$3); print $$3 }' uv.lock)
 export UV_PYTHON_DOWNLOADS := never
+# Hundreds of processes import the same modules, so they are compiled once, whatever the shell says.
+unexport PYTHONDONTWRITEBYTECODE
 
 REQUIRER := tests/integration/requirer
 FORWARDER := charms/smtp-forwarder

@@ -49,7 +49,7 @@ if [ ! -x "$python" ]; then
 fi
 PYTHONPATH=$charm/lib:$charm/src exec "$python" "$charm/src/charm.py"
 """
-_ENVIRONMENT = "2"
+_ENVIRONMENT = "3"
 """Counts the changes of how an environment is packed; the cache does not mix them."""
 _FILES = ("LICENSE", "README.md", "actions.yaml", "config.yaml", "metadata.yaml")
 _FOLDERS = ("lib", "src")
@@ -160,11 +160,12 @@ def _environment(requirements: pathlib.Path, cache: pathlib.Path) -> pathlib.Pat
     with tempfile.TemporaryDirectory(dir=cache) as folder:
         site = pathlib.Path(folder) / "site-packages"
         _install(requirements, site)
+        # Nobody edits an environment in place, so no import has to read the source first.
         compileall.compile_dir(
             site,
             quiet=2,
             stripdir=str(site),
-            invalidation_mode=py_compile.PycInvalidationMode.CHECKED_HASH,
+            invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH,
         )
         draft = pathlib.Path(folder) / "packed.zip"
         _pack_environment(site, draft)

@@ -5,16 +5,18 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import json
+import pathlib
 import re
 import time
+import zipfile
 from typing import TYPE_CHECKING, Any
 
 import jubilant
 
 if TYPE_CHECKING:
-    import pathlib
     from collections.abc import Callable
 
+HERE = pathlib.Path(__file__).parent
 INTEGRATOR = "smtp-integrator"
 PASSWORD = "correct-horse-battery"
 USER = "notifier"
@@ -33,7 +35,6 @@ class Message:
     subject: str
     tls_version: str
     auth_user: str
-    content: str = dataclasses.field(default="", compare=False, repr=False)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,25 +62,28 @@ class Sink:
             "tls_ca_chain": self.ca,
         }
 
-    def subjects(self) -> list[str]:
-        """Return the subjects of what arrived, the newest last."""
+    def messages(self) -> list[Message]:
+        """Return what arrived, the newest last."""
         listed = self.juju.run(self.unit, "list-messages").results["messages"]
-        return [message["subject"] for message in json.loads(listed)]
-
-    def count(self) -> int:
-        return int(self.juju.run(self.unit, "list-messages").results["count"])
+        return [
+            Message(one["from"], one["to"], one["subject"], one["tls"], one["user"])
+            for one in json.loads(listed)
+        ]
 
     def newest(self) -> Message:
-        found = self.juju.run(self.unit, "get-message").results
-        subject = re.search(r"^Subject: (.*?)\r?$", found["content"], re.MULTILINE)
-        return Message(
-            sender=found["sender"],
-            recipients=json.loads(found["recipients"]),
-            subject=subject[1] if subject else "",
-            tls_version=found["tls-version"],
-            auth_user=found["auth-user"],
-            content=found["content"],
-        )
+        return self.messages()[-1]
+
+    def subjects(self) -> list[str]:
+        return [message.subject for message in self.messages()]
+
+
+def pack(name: str, folder: pathlib.Path) -> pathlib.Path:
+    """Pack one of the charms beside this file, which need no Python, into a folder."""
+    packed = folder / f"{name}.charm"
+    with zipfile.ZipFile(packed, "w") as charm:
+        for file in (HERE / name).iterdir():
+            charm.write(file, file.name)
+    return packed
 
 
 def wait_for(condition: Callable[[], bool]) -> None:

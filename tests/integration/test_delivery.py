@@ -37,16 +37,18 @@ def test_mail_arrives(
     staging.configure(auth_type=auth_type, **sink.relay(transport_security))
     staging.settle()
 
-    for unit in ("requirer/0", "legacy/0"):
-        subject = staging.send(unit)
-
-        assert sink.newest() == Message(
+    sent = [
+        Message(
             sender="requirer@example.com",
             recipients=["operator@example.com"],
-            subject=subject,
+            subject=staging.send(unit),
             tls_version="none" if transport_security == "none" else "TLSv1.3",
             auth_user=USER if auth_type == "plain" else "none",
         )
+        for unit in ("requirer/0", "legacy/0")
+    ]
+
+    assert sink.messages()[-2:] == sent
 
 
 def test_a_certificate_of_an_unknown_authority_is_refused(

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import json
-import pathlib
 import re
-import zipfile
 from typing import TYPE_CHECKING
 
 import jubilant
 import pytest
 
+from staging import Staging, pack
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from staging import Staging
-
-MISBEHAVING = pathlib.Path(__file__).parent / "misbehaving"
 PASSWORD = "correct-horse-battery"
 WHOLE = {
     "host": "relay.example.com",
@@ -47,6 +44,11 @@ class Provider:
         """Publish keys beside those that are there; an empty value removes its key."""
         self.act("publish", databag=json.dumps(databag))
         return self.logged()
+
+    def withdraw(self) -> None:
+        """Remove every key that is published."""
+        databag = self._staging.databag("requirer/0", "provider")
+        self.publish(**dict.fromkeys(databag, ""))
 
     def act(self, action: str, **params: str) -> dict[str, str]:
         return self._juju.run("provider/0", action, params).results
@@ -84,44 +86,30 @@ class Provider:
 
 
 @pytest.fixture(scope="module")
-def deployed(staging: Staging, tmp_path_factory: pytest.TempPathFactory) -> None:
-    packed = tmp_path_factory.mktemp("misbehaving") / "misbehaving.charm"
-    with zipfile.ZipFile(packed, "w") as charm:
-        for file in MISBEHAVING.iterdir():
-            charm.write(file, file.name)
-    staging.juju.deploy(packed, "provider")
+def integrated(staging: Staging, tmp_path_factory: pytest.TempPathFactory) -> Provider:
+    staging.juju.deploy(pack("misbehaving", tmp_path_factory.mktemp("packed")), "provider")
     staging.juju.deploy(staging.charm("smtp-requirer"), "requirer")
+    staging.juju.integrate("provider:smtp", "requirer:smtp")
     staging.settle()
+    return Provider(staging)
 
 
 @pytest.fixture
-def provider(staging: Staging, deployed: None) -> Iterator[Provider]:
-    """Integrate the two anew, with a databag that is empty still."""
-    assert deployed is None
-    staging.juju.integrate("provider:smtp", "requirer:smtp")
-    provider = Provider(staging)
-    provider.logged()
-    yield provider
-    staging.remove_relation("provider:smtp", "requirer:smtp")
+def provider(integrated: Provider) -> Iterator[Provider]:
+    """One relation goes through it all; each test begins with an empty databag."""
+    yield integrated
+    integrated.withdraw()
 
 
 WRONG: list[tuple[dict[str, str], str]] = [
     ({"recipients": '["a@example.com"'}, "recipients"),
-    ({"recipients": '{"a@example.com": 1}'}, "recipients"),
-    ({"recipients": "root@localhost"}, "recipients"),
-    ({"auth_type": ""}, "auth_type"),
     ({"auth_type": "login"}, "auth_type"),
-    ({"transport_security": ""}, "transport_security"),
-    ({"transport_security": "ssl"}, "transport_security"),
     ({"host": "", "port": ""}, "host, port"),
-    ({"port": "smtp"}, "port"),
-    ({"skip_ssl_verify": "perhaps"}, "skip_ssl_verify"),
     ({"smtp_sender": "nobody", "port": "0"}, "port, smtp_sender"),
 ]
 
 
 def test_invalid_data_is_a_warning_until_it_is_right(provider: Provider) -> None:
-    """One relation goes through it all: to make one for each would take most of the time."""
     relation = provider.relation
     databags: list[dict[str, str]] = []
     told: list[str] = []
@@ -198,8 +186,9 @@ def test_a_secret_that_does_not_exist_is_a_warning(provider: Provider) -> None:
 
 
 def test_withdrawn_data_and_a_broken_relation_are_announced_once(
-    provider: Provider, staging: Staging
+    integrated: Provider, staging: Staging
 ) -> None:
+    provider = integrated
     assert provider.publish(**WHOLE) == [ANNOUNCED]
     assert provider.publish(**dict.fromkeys(WHOLE, "")) == [REMOVED]
     assert provider.update_status() == []
@@ -213,5 +202,3 @@ def test_withdrawn_data_and_a_broken_relation_are_announced_once(
     assert provider.update_status() == []
     with pytest.raises(jubilant.TaskError, match="no relay"):
         staging.send("requirer/0")
-    staging.juju.integrate("provider:smtp", "requirer:smtp")
-    provider.logged()

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 import jubilant
 import pytest
 
-from staging import INTEGRATOR, PATIENCE, Forwarder, Sink, Staging, wait_for
+from staging import INTEGRATOR, PATIENCE, Forwarder, Sink, Staging, pack, wait_for
 from tests import token_endpoint
 
 if TYPE_CHECKING:
@@ -30,10 +30,9 @@ if TYPE_CHECKING:
     from tests.token_endpoint import Endpoint
 
 FORWARDER = "smtp-forwarder"
-MESSAGES = 30
 SECRET = "relay-grant"
 USER = token_endpoint.USER
-_LOOKS = 5
+_LOOKS = 3
 
 
 class ProcessList:
@@ -59,7 +58,7 @@ class ProcessList:
 
     def _watch(self) -> None:
         looks = collections.Counter[pathlib.Path]()
-        while not self._stop.wait(0.05):
+        while not self._stop.wait(0.1):
             for process in pathlib.Path("/proc").glob("[0-9]*"):
                 looks[process] += 1
                 # What a process is, it soon is after its start.
@@ -107,7 +106,12 @@ def token_sink(staging: Staging, endpoint: Endpoint) -> Sink:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def forwarding(staging: Staging, token_sink: Sink, endpoint: Endpoint) -> None:
+def forwarding(
+    staging: Staging,
+    token_sink: Sink,
+    endpoint: Endpoint,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
     juju = staging.juju
     juju.wait_timeout = PATIENCE
     staging.deploy_integrator()
@@ -119,7 +123,7 @@ def forwarding(staging: Staging, token_sink: Sink, endpoint: Endpoint) -> None:
         user=USER, auth_type="oauth2", oauth_secret=secret, tls_ca_chain=authorities, **relay
     )
     juju.deploy(staging.charm(FORWARDER), FORWARDER, config={"port": 0})
-    juju.deploy(staging.charm("smtp-requirer"), "machine")
+    juju.deploy(pack("bystander", tmp_path_factory.mktemp("packed")), "machine")
     juju.integrate(f"{FORWARDER}:host", "machine:juju-info")
     juju.integrate(f"{INTEGRATOR}:smtp", f"{FORWARDER}:smtp")
     juju.deploy(staging.charm("smtp-requirer"), "application")
@@ -158,21 +162,23 @@ def test_what_knows_passwords_alone_sends_while_tokens_come_and_go(
     pytestconfig: pytest.Config,
 ) -> None:
     is_full = pytestconfig.getoption("--resilience") == "full"
-    pause = (60.0 if is_full else 15.0) / MESSAGES
+    messages, seconds = (30, 60.0) if is_full else (12, 4 * endpoint.lifetime)
+    pause = seconds / messages
     issued, begun = len(endpoint.issued), time.monotonic()
     sent: list[str] = []
-    for number in range(MESSAGES):
-        if number and number % 10 == 0:
+    for number in range(messages):
+        if number and number % (messages // 3) == 0:
             restart(staging, token_sink)
-        if number % 3:
+        if number % 2:
             sent.append(staging.send("application/0"))
         else:
             sent.append(f"from cron {number}")
             forwarder.sendmail(sent[-1])
         time.sleep(max(begun + number * pause - time.monotonic(), 0))
     wait_for(lambda: forwarder.waiting() == [])
-    assert sorted(subject for subject in token_sink.subjects() if subject in sent) == sorted(sent)
-    assert token_sink.newest().auth_user == USER
+    arrived = token_sink.messages()
+    assert sorted(one.subject for one in arrived if one.subject in sent) == sorted(sent)
+    assert {one.auth_user for one in arrived} == {USER}
     # Each third of them needed tokens that there had not been before.
     assert len(endpoint.issued) >= issued + 3
 
@@ -180,8 +186,8 @@ def test_what_knows_passwords_alone_sends_while_tokens_come_and_go(
 def test_an_application_speaks_oauth_through_the_library(
     staging: Staging, token_sink: Sink
 ) -> None:
-    assert staging.send("direct/0") == token_sink.newest().subject
-    assert token_sink.newest().auth_user == USER
+    subject, newest = staging.send("direct/0"), token_sink.newest()
+    assert (newest.subject, newest.auth_user) == (subject, USER)
 
 
 def test_mail_waits_while_there_is_no_token_and_everyone_is_told_why(

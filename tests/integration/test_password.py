@@ -40,9 +40,9 @@ def password_id(staging: Staging) -> str:
 
 
 def test_the_password_option_is_used(staging: Staging, sink: Sink) -> None:
-    for unit in ("requirer/0", "legacy/0"):
-        subject = staging.send(unit)
-        assert (sink.newest().subject, sink.newest().auth_user) == (subject, USER)
+    sent = [(staging.send(unit), USER) for unit in ("requirer/0", "legacy/0")]
+
+    assert [(one.subject, one.auth_user) for one in sink.messages()] == sent
 
 
 def test_a_user_secret_takes_the_place_of_the_option_in_the_same_secret(
@@ -73,21 +73,21 @@ def test_a_new_revision_of_the_user_secret_reaches_every_requirer(
     staging.juju.update_secret("sink-login", {"password": NEW_PASSWORD})
     staging.settle()
 
-    for unit in ("requirer/0", "legacy/0"):
-        assert staging.send(unit) == sink.newest().subject
+    sent = [staging.send(unit) for unit in ("requirer/0", "legacy/0")]
+    assert sink.subjects()[-2:] == sent
     assert password_id(staging) == before
 
 
 def test_the_old_password_is_refused_with_the_relays_answer(staging: Staging, sink: Sink) -> None:
     staging.configure(password=OLD_PASSWORD, password_secret="")
     staging.settle()
-    arrived = sink.count()
+    arrived = sink.subjects()
 
     with pytest.raises(jubilant.TaskError) as failure:
         staging.send("requirer/0")
 
     assert "535" in failure.value.task.message
-    assert sink.count() == arrived
+    assert sink.subjects() == arrived
 
 
 def test_superseded_revisions_are_pruned(staging: Staging) -> None:

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import json
-import pathlib
-import zipfile
 from typing import TYPE_CHECKING
 
 import jubilant
 import pytest
 
-from staging import INTEGRATOR, PASSWORD, USER, Sink, Staging
+from staging import INTEGRATOR, PASSWORD, USER, Sink, Staging, pack
 
 if TYPE_CHECKING:
+    import pathlib
     from collections.abc import Iterator
-
-AUTHORITY = pathlib.Path(__file__).parent / "authority"
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -32,13 +29,9 @@ def authority(
     staging: Staging, sink: Sink, tmp_path: pathlib.Path, request: pytest.FixtureRequest
 ) -> Iterator[str]:
     """Deploy an application that offers the relay's CA, and return its name."""
-    packed = tmp_path / "authority.charm"
-    with zipfile.ZipFile(packed, "w") as charm:
-        for file in AUTHORITY.iterdir():
-            charm.write(file, file.name)
     name = f"authority-v{request.param}"
     config = {"certificates": json.dumps([sink.ca]), "version": request.param}
-    staging.juju.deploy(packed, name, config=config)
+    staging.juju.deploy(pack("authority", tmp_path), name, config=config)
     staging.settle()
     yield name
     staging.juju.remove_application(name)
@@ -48,11 +41,14 @@ def chain(staging: Staging) -> str:
     return staging.databag("requirer/0", INTEGRATOR).get("tls_ca_chain", "")
 
 
-def test_it_is_published_while_it_is_related(staging: Staging, sink: Sink, authority: str) -> None:
+def test_without_it_the_relay_is_not_trusted(staging: Staging) -> None:
     with pytest.raises(jubilant.TaskError, match="certificate"):
         staging.send("requirer/0")
     with pytest.raises(jubilant.TaskError, match="certificate"):
         staging.juju.run(f"{INTEGRATOR}/0", "check-relay")
+
+
+def test_it_is_published_while_it_is_related(staging: Staging, sink: Sink, authority: str) -> None:
     staging.juju.integrate(f"{authority}:send-ca-cert", f"{INTEGRATOR}:receive-ca-cert")
     staging.settle()
 

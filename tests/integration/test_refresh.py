@@ -12,7 +12,6 @@ from staging import INTEGRATOR, PASSWORD, USER, Sink, Staging
 
 if TYPE_CHECKING:
     import pathlib
-    from collections.abc import Iterator
 
 
 @pytest.fixture(scope="module")
@@ -21,17 +20,18 @@ def older(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
 
 
 @pytest.fixture(autouse=True)
-def installed(staging: Staging, sink: Sink, older: pathlib.Path) -> Iterator[None]:
+def installed(staging: Staging, sink: Sink, older: pathlib.Path) -> None:
+    """Deploy the older charm and a requirer, in place of those of the test before."""
+    before = staging.juju.status().apps.keys() & {INTEGRATOR, "requirer"}
+    for app in before:
+        staging.juju.remove_application(app)
+    staging.settle(lambda status: not before & status.apps.keys())
     staging.juju.deploy(older, INTEGRATOR)
     relay = sink.relay("starttls")
     del relay["tls_ca_chain"]
     staging.configure(user=USER, auth_type="plain", **relay)
     staging.deploy_requirer("requirer")
     staging.settle()
-    yield
-    for app in (INTEGRATOR, "requirer"):
-        staging.juju.remove_application(app)
-    staging.settle(lambda status: INTEGRATOR not in status.apps and "requirer" not in status.apps)
 
 
 def requirer(staging: Staging) -> str:
@@ -50,11 +50,9 @@ def refresh(staging: Staging, sink: Sink) -> None:
     staging.settle()
 
 
-def owned(staging: Staging) -> int:
-    return len([s for s in staging.juju.secrets() if s.owner == INTEGRATOR])
-
-
-def test_the_secret_of_the_password_option_is_adopted(staging: Staging, sink: Sink) -> None:
+def test_the_secret_of_the_password_option_is_adopted_kept_and_removed_in_the_end(
+    staging: Staging, sink: Sink
+) -> None:
     staging.configure(password=PASSWORD)
     staging.settle()
     before = published_id(staging)
@@ -62,21 +60,19 @@ def test_the_secret_of_the_password_option_is_adopted(staging: Staging, sink: Si
     refresh(staging, sink)
     (secret,) = [secret for secret in staging.juju.secrets() if secret.owner == INTEGRATOR]
     secret_id = secret.uri.unique_identifier
+    adopted = published_id(staging)
 
     assert before.endswith(secret_id)
-    assert re.fullmatch(f"secret://[0-9a-f-]{{36}}/{secret_id}", published_id(staging))
+    assert re.fullmatch(f"secret://[0-9a-f-]{{36}}/{secret_id}", adopted)
     assert staging.send(requirer(staging)) == sink.newest().subject
 
-
-def test_an_adopted_secret_goes_when_the_password_is_unset(staging: Staging, sink: Sink) -> None:
-    staging.configure(password=PASSWORD)
-    staging.settle()
     refresh(staging, sink)
+    assert published_id(staging) == adopted
+    assert staging.send(requirer(staging)) == sink.newest().subject
 
     staging.configure(password="", auth_type="none")
     staging.settle()
-
-    assert owned(staging) == 0
+    assert [secret for secret in staging.juju.secrets() if secret.owner == INTEGRATOR] == []
 
 
 def test_the_published_id_of_a_user_secret_changes_once(staging: Staging, sink: Sink) -> None:
@@ -91,15 +87,4 @@ def test_the_published_id_of_a_user_secret_changes_once(staging: Staging, sink: 
     staging.settle()
 
     assert before != after == published_id(staging)
-    assert staging.send(requirer(staging)) == sink.newest().subject
-
-
-def test_a_refresh_to_the_same_charm_changes_nothing(staging: Staging, sink: Sink) -> None:
-    staging.configure(password=PASSWORD)
-    refresh(staging, sink)
-    before = published_id(staging)
-
-    refresh(staging, sink)
-
-    assert published_id(staging) == before
     assert staging.send(requirer(staging)) == sink.newest().subject

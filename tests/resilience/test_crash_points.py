@@ -58,12 +58,12 @@ class Life:
 
     Attributes:
         states: What was to be seen, by step.
-        points: How many points its hooks had.
+        longest: How many hook commands its longest hook ran.
         struck: At how many of them a fault struck.
     """
 
     states: dict[str, Any]
-    points: int
+    longest: int
     struck: int
 
 
@@ -85,7 +85,7 @@ class Lives:
             for step in story(world):
                 world.settle()
                 states[step] = world.state()
-            return Life(states, world.points(), world.struck())
+            return Life(states, world.longest(), world.struck())
 
 
 @pytest.fixture(scope="module")
@@ -102,6 +102,11 @@ def few_points(chance: random.Random) -> str:
     """Strike some hooks, wherever they run, at one of their first commands."""
     struck = zip(chance.sample(HOOKS, 6), itertools.cycle(("kill", "fail")), strict=False)
     return ", ".join(f"* {hook} {chance.randint(1, 5)} {how}" for hook, how in struck)
+
+
+def first_struck(plan: str) -> int:
+    """Return the number of the first hook command that a plan strikes."""
+    return int(plan.split()[2])
 
 
 def lives_to_live(*, sample: bool) -> list[tuple[Story, str]]:
@@ -128,7 +133,7 @@ def test_a_life_ends_each_step_as_if_nothing_had_happened(
 
     record_property("crash points tried", life.struck)
     assert list(differences(undisturbed.states, life.states)) == []
-    assert life.struck
+    assert life.struck or undisturbed.longest < first_struck(plan)
 
 
 def differences(expected: Any, seen: Any, place: str = "") -> Iterator[str]:
