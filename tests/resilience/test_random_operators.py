@@ -52,7 +52,7 @@ def test_what_operators_see_is_true(
             max_examples=4 if full else 1,
             phases=[hypothesis.Phase.generate],
             report_multiple_bugs=False,
-            stateful_step_count=30 if full else 6,
+            stateful_step_count=30 if full else 3,
             suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow],
         ),
     )

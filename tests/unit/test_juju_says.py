@@ -150,8 +150,10 @@ def test_a_tracked_revision_that_is_gone_is_not_asked_for(unit: Unit) -> None:
     assert [one.content for one in where.secrets.values() if one.owned] == [{"password": PASSWORD}]
 
 
-@pytest.mark.parametrize("words", NO_LABEL)
-@pytest.mark.parametrize("printed", ["secret:{}", f"secret://{MODEL_UUID}/{{}}"])
+@pytest.mark.parametrize(
+    ("words", "printed"),
+    [(NO_LABEL[0], "secret:{}"), (NO_LABEL[1], f"secret://{MODEL_UUID}/{{}}")],
+)
 def test_a_new_secret_is_published_as_other_models_can_read_it(
     unit: Unit, words: str, printed: str
 ) -> None:

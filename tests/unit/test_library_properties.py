@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 # Thousands of examples need the harness: its successor takes ten times as long for each.
 pytestmark = pytest.mark.filterwarnings("ignore:Harness is deprecated")
 
-EXAMPLES = int(os.environ.get("EXAMPLES", "500"))
+EXAMPLES = int(os.environ.get("EXAMPLES", "150"))
 EMAIL = pydantic.TypeAdapter[str](pydantic.EmailStr)
 METADATA = """
 name: requirer

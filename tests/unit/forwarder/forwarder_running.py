@@ -11,7 +11,6 @@ import signal
 import smtplib
 import subprocess
 import sys
-import time
 import urllib.request
 from typing import TYPE_CHECKING, Any
 
@@ -22,9 +21,12 @@ from forwarder import queue
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
 
+    from forwarder_nursery import Fork
+
 ROOT = pathlib.Path(__file__).parents[3]
 SOURCE = ROOT / "charms/smtp-forwarder/src"
 PYTHON_PATH = os.pathsep.join(map(str, (SOURCE, ROOT / "charms/common", ROOT / "src")))
+ENVIRONMENT = {"PYTHONPATH": PYTHON_PATH, "PATH": os.defpath}
 SENDER, RECIPIENT = "ada@example.com", "bob@example.org"
 CONTENT = b"Subject: hello\r\n\r\nA line.\r\n"
 
@@ -50,7 +52,7 @@ class Forwarder:
             "metrics": "127.0.0.1:0",
             "upstream": upstream and {"host": "127.0.0.1", "port": upstream.port},
         }
-        self.process: subprocess.Popen[bytes] | None = None
+        self.process: subprocess.Popen[bytes] | Fork | None = None
         self.ports: dict[str, int] = {}
         self.configure(**settings)
 
@@ -65,17 +67,20 @@ class Forwarder:
         self.config.touch(mode=0o600)
         self.config.write_text(json.dumps(self.settings))
 
-    def start(self, **environment: str) -> Forwarder:
+    def start(self) -> Forwarder:
         """Start the process, and wait until it listens."""
         before = self.log()
-        with self.log_path.open("ab") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "forwarder", "--config", self.config],
-                env={"PYTHONPATH": PYTHON_PATH, "PATH": os.defpath, **environment},
-                stderr=log,
-            )
+        self.process = self._spawn()
         wait_until(lambda: self._listens(self.log()[len(before) :]))
         return self
+
+    def _spawn(self) -> subprocess.Popen[bytes] | Fork:
+        with self.log_path.open("ab") as log:
+            return subprocess.Popen(
+                [sys.executable, "-m", "forwarder", "--config", self.config],
+                env=ENVIRONMENT,
+                stderr=log,
+            )
 
     def reload(self) -> str:
         """Send SIGHUP; return what it logged of the settings."""
@@ -140,10 +145,3 @@ class Forwarder:
         if match:
             self.ports = json.loads(match[1].replace("'", '"'))
         return match is not None
-
-
-def is_ended(process: subprocess.Popen[bytes], seconds: float = SECONDS) -> bool:
-    deadline = time.monotonic() + seconds
-    while process.poll() is None and time.monotonic() < deadline:
-        time.sleep(0.02)
-    return process.poll() is not None

@@ -19,20 +19,20 @@ def test_what_was_accepted_arrives_though_the_forwarder_is_killed(
     forward: Callable[..., Forwarder], upstream: Upstream
 ) -> None:
     breaks = [breaking.kill, breaking.kill_without_relay]
-    breaking.break_often(forward(upstream), upstream, breaks, times=5)
+    breaking.break_often(forward(upstream, impatient=True), upstream, breaks, times=5)
 
 
 def test_what_was_accepted_arrives_though_connections_are_cut(
     forward: Callable[..., Forwarder], upstream: Upstream
 ) -> None:
     breaks = [breaking.cut_relay, breaking.stop_relay]
-    breaking.break_often(forward(upstream), upstream, breaks, times=10, cut=0.2)
+    breaking.break_often(forward(upstream, impatient=True), upstream, breaks, times=10, cut=0.2)
 
 
 def test_a_file_that_may_not_grow_is_a_full_disk(
     forward: Callable[..., Forwarder], upstream: Upstream
 ) -> None:
-    forwarder = forward(upstream)
+    forwarder = forward(upstream, impatient=True)
     assert forwarder.process is not None
     resource.prlimit(forwarder.process.pid, resource.RLIMIT_FSIZE, (100_000, 100_000))
     large = CONTENT + b"x" * 200_000 + b"\r\n"
@@ -64,7 +64,7 @@ def test_a_full_disk_is_452_before_anything_is_taken(
     forward: Callable[..., Forwarder], upstream: Upstream, small_disk: pathlib.Path
 ) -> None:
     upstream.stop()
-    forwarder = forward(upstream, queue=str(small_disk / "queue"))
+    forwarder = forward(upstream, impatient=True, queue=str(small_disk / "queue"))
     content = CONTENT + b"x" * 100_000 + b"\r\n"
     answers = [forwarder.send(content=content)[0] for _ in range(40)]
     accepted = answers.count(250)

@@ -12,7 +12,7 @@ from forwarder import message
 
 if TYPE_CHECKING:
     import smtplib
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 PIECES = [
     *(
@@ -112,11 +112,10 @@ def test_any_bytes_survive_the_queue(
 
 
 def test_what_waited_on_disk_is_the_same(
-    tmp_path_factory: pytest.TempPathFactory,
+    forward: Callable[..., Forwarder], upstream: Upstream
 ) -> None:
-    upstream = Upstream()
     upstream.stop()
-    forwarder = Forwarder(tmp_path_factory.mktemp("waiting"), upstream).start()
+    forwarder = forward(upstream, impatient=True)
     contents = [b"".join(PIECES), b".\r\n..\r\n", b"\xff" * 70_000 + b"\r\n", b"\r\n", b"x: y\r\n"]
     with forwarder.client() as client:
         assert [send(client, content) for content in contents] == [250] * len(contents)
@@ -125,5 +124,3 @@ def test_what_waited_on_disk_is_the_same(
     whole = {content if content.endswith(b"\r\n") else content + b"\r\n" for content in contents}
     assert {one.body for one in upstream.messages} == whole
     wait_until(lambda: not forwarder.spool.entries(), SECONDS)
-    forwarder.stop()
-    upstream.stop()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from forwarder_running import PYTHON_PATH
 
-from forwarder import configuration
+from forwarder import configuration, program
 from unit_service import certificates, files
 
 if TYPE_CHECKING:
@@ -248,10 +248,13 @@ def test_the_command_checks_files(tmp_path: pathlib.Path) -> None:
         ["--unknown"],
     ],
 )
-def test_a_wrong_command_line_is_told(arguments: list[str]) -> None:
-    done = run(*arguments)
-    assert done.returncode == 64
-    assert "error: " in done.stderr
+def test_a_wrong_command_line_is_told(
+    arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        program.main(arguments)
+    assert ended.value.code == 64
+    assert "error: " in capsys.readouterr().err
 
 
 def test_a_certificate_and_its_key_may_be_one_file(tmp_path: pathlib.Path) -> None:

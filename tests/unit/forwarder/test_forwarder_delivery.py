@@ -127,7 +127,7 @@ def test_a_relay_that_is_down_gets_everything_later_once(
     forward: Forward, upstream: Upstream
 ) -> None:
     upstream.stop()
-    forwarder = forward(upstream)
+    forwarder = forward(upstream, impatient=True)
     contents = numbered(20)
     for content in contents:
         code, words = forwarder.send(content=content)
@@ -145,7 +145,7 @@ def test_a_relay_that_is_down_gets_everything_later_once(
 
 def test_the_queue_outlives_the_process(forward: Forward, upstream: Upstream) -> None:
     upstream.stop()
-    forwarder = forward(upstream)
+    forwarder = forward(upstream, impatient=True)
     for content in numbered(5):
         forwarder.send(content=content)
     for number in (signal.SIGKILL, signal.SIGTERM):
@@ -219,6 +219,7 @@ def test_a_refused_password_is_tried_once_and_keeps_the_mail(
         assert "queued" in forwarder.send()[1]
     assert len(upstream.logins) <= 2
     upstream.answers.clear()
+    assert forwarder.spool.ask("flush")
     wait_until(lambda: len(upstream.messages) == 5)
 
 
@@ -297,7 +298,7 @@ def test_what_the_relay_lacks_is_refused_at_mail(
 
 def test_eight_bits_are_refused_rather_than_broken(forward: Forward, upstream: Upstream) -> None:
     upstream.extensions = ("SIZE 0",)
-    forwarder = forward(upstream)
+    forwarder = forward(upstream, impatient=True)
     assert forwarder.send(content=b"Subject: \xc3\xa4\r\n\r\n")[0] == 554
     upstream.stop()
     assert forwarder.send(content=b"Subject: \xc3\xa4\r\n\r\n")[0] == 250

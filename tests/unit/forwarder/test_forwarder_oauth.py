@@ -129,8 +129,8 @@ def test_all_connections_share_one_token(
 def test_a_token_is_fetched_ahead_of_its_end_without_any_mail(
     forward: Forward, relay: Upstream, endpoint: Endpoint
 ) -> None:
-    endpoint.lifetime = 3.0
-    forwarder = forward(relay, upstream=told(endpoint))
+    endpoint.lifetime = 1.2
+    forwarder = forward(relay, impatient=True, upstream=told(endpoint))
     wait_until(lambda: len(endpoint.issued) >= 3)
     assert not relay.connections
     forwarder.send()
@@ -141,7 +141,7 @@ def test_mail_waits_while_the_endpoint_is_down_and_goes_by_itself_after_that(
     forward: Forward, relay: Upstream, endpoint: Endpoint
 ) -> None:
     endpoint.stop()
-    forwarder = forward(relay, upstream=told(endpoint))
+    forwarder = forward(relay, impatient=True, upstream=told(endpoint))
     trouble = "no token from localhost: connection: Connection refused"
     code, words = forwarder.send()
     assert (code, words.endswith(f" queued: {trouble}")) == (250, True)
@@ -162,7 +162,7 @@ def test_a_refusal_of_the_endpoint_is_told_in_its_words_and_retried_by_hand(
     secret = endpoint.client.secret
     description = f"{EXPIRED} You sent {secret}"
     endpoint.answer = (401, {"error": "invalid_client", "error_description": description})
-    forwarder = forward(relay, upstream=told(endpoint))
+    forwarder = forward(relay, impatient=True, upstream=told(endpoint))
     forwarder.send()
     [answer] = answers(forwarder)
     assert answer.startswith("no token from localhost: secret-expired: invalid_client: AADSTS")
@@ -215,7 +215,7 @@ def test_a_refused_token_is_never_presented_again(
     forward: Forward, relay: Upstream, endpoint: Endpoint
 ) -> None:
     relay.is_valid = lambda _: False
-    forwarder = forward(relay, upstream=told(endpoint))
+    forwarder = forward(relay, impatient=True, upstream=told(endpoint))
     # The one that is fetched at the start may have been held for long, so another is tried.
     forwarder.wait_for_log("token kind=")
     forwarder.send()
@@ -233,7 +233,7 @@ def test_a_relay_that_cannot_say_keeps_the_token(
     forward: Forward, relay: Upstream, endpoint: Endpoint
 ) -> None:
     relay.answers["AUTH"] = "454 4.7.0 Later"
-    forwarder = forward(relay, upstream=told(endpoint))
+    forwarder = forward(relay, impatient=True, upstream=told(endpoint))
     forwarder.send()
     assert answers(forwarder) == ["454 4.7.0 Later"]
     relay.answers.clear()
@@ -288,8 +288,8 @@ def test_a_rotated_refresh_token_is_used_again_and_again(
     forward: Forward, relay: Upstream, endpoint: Endpoint
 ) -> None:
     endpoint.rotates = True
-    endpoint.lifetime = 2.0
-    forwarder = forward(relay, upstream=told(endpoint, "refresh-token"))
+    endpoint.lifetime = 0.6
+    forwarder = forward(relay, impatient=True, upstream=told(endpoint, "refresh-token"))
     wait_until(lambda: len(endpoint.issued) >= 4)
     assert "no-token" not in forwarder.log()
 

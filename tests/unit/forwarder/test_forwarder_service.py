@@ -104,7 +104,7 @@ def test_the_end_finishes_what_was_accepted(forward: Forward, upstream: Upstream
 def test_what_waits_too_long_is_bounced(forward: Forward, upstream: Upstream) -> None:
     upstream.answers["RCPT TO:<no@example.org>"] = LATER
     rules = "aliases: {a@x.org: [yes@example.org, no@example.org]}\n"
-    forwarder = forward(upstream, rules=rules, expire_seconds=1)
+    forwarder = forward(upstream, rules=rules, expire_seconds=0.2)
     assert forwarder.send("a@x.org")[0] == 250
     bounce = upstream.wait_for(2)[1]
     assert bounce.recipients == (SENDER,)
@@ -206,7 +206,7 @@ def test_the_report_follows_the_settings(forward: Forward, upstream: Upstream) -
 
 def test_a_file_that_is_taken_away_is_told_once(forward: Forward, upstream: Upstream) -> None:
     upstream.stop()
-    forwarder = forward(upstream)
+    forwarder = forward(upstream, impatient=True)
     for content in numbered(2):
         forwarder.send(content=content)
     next(iter(sorted(forwarder.spool.messages.iterdir()))).unlink()
@@ -218,7 +218,7 @@ def test_a_file_that_is_taken_away_is_told_once(forward: Forward, upstream: Upst
 
 def test_a_message_that_is_damaged_is_held_and_told(forward: Forward, upstream: Upstream) -> None:
     upstream.stop()
-    forwarder = forward(upstream)
+    forwarder = forward(upstream, impatient=True)
     for content in numbered(2):
         forwarder.send(content=content)
     path = min(forwarder.spool.messages.iterdir())

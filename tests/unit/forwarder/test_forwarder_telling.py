@@ -83,7 +83,7 @@ def test_a_relay_that_never_greets_holds_nobody_up(
 
     upstream.hold.clear()
     upstream.answers[""] = never
-    forwarder = forward(upstream, wait_seconds=1)
+    forwarder = forward(upstream, impatient=True, wait_seconds=0.3)
     for _ in range(5):
         code, words = forwarder.send(RECIPIENT, sender=sender)
         assert (code, "queued" in words) == (250, True)
