@@ -1,7 +1,8 @@
-"""Hypothesis' settings, and how much of the long tests runs."""
+"""Hypothesis' settings, how much of the long tests runs, and by how many workers."""
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import hypothesis
@@ -27,6 +28,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default="sample",
         help="How much of the long tests to run: all, or a sample that is the same for all.",
     )
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """Take three workers for two cores: while a test waits for a hook, another has work."""
+    return (os.cpu_count() or 1) * 3 // 2
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
