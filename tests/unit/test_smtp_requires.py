@@ -569,6 +569,19 @@ def test_what_could_not_be_read_is_announced_once_at_a_change_of_its_relation(
     assert received(requirer) == []
 
 
+def test_what_is_as_it_was_announced_needs_no_pydantic(
+    requirer: Requirer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    smtp_relation = relation(LOGIN)
+    state = testing.State(relations=[smtp_relation], secrets=[secret()])
+    state = requirer.run(requirer.on.relation_changed(smtp_relation), state)
+    assert len(received(requirer)) == 1
+    built: list[str] = []
+    monkeypatch.setattr(smtp, "_model", lambda: built.append("model"))
+    requirer.run(requirer.on.update_status(), state)
+    assert received(requirer) == built == []
+
+
 def test_what_still_cannot_be_read_stays_waiting(requirer: Requirer) -> None:
     state = waiting(requirer)
     for _ in range(2):
