@@ -125,11 +125,11 @@ class World:
         """Wait until nothing is left to do, and no hook has failed for good.
 
         What a charm took in its stride, such as a command that failed, is mended at the next
-        update-status at the latest, as on Juju. So that comes at once where it is owed.
+        update-status at the latest, as on Juju. So that comes at once where it is owed, and again
+        where the hooks that follow were struck.
         """
         status = self._wait()
-        runs = self._new_runs()
-        if any(run.faults and run.exit_code == 0 for run in runs):
+        while any(run.faults and run.exit_code == 0 for run in self._new_runs()):
             self.update_status()
             status = self._wait()
         return status
