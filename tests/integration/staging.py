@@ -212,6 +212,10 @@ class Staging:
         self.juju.grant_secret(secret, app)
         return secret
 
+    def published_secrets(self) -> list[jubilant.Secret]:
+        """Return the secrets that the integrator owns."""
+        return [secret for secret in self.juju.secrets() if secret.owner == INTEGRATOR]
+
     def configure(self, **options: str | int | bool) -> None:
         """Set options of the integrator."""
         self.juju.config(INTEGRATOR, options)

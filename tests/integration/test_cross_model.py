@@ -189,4 +189,4 @@ def test_what_is_consumed_and_offered_goes_without_an_error(
     staging.settle(lambda status: INTEGRATOR not in status.apps)
 
     assert staging.juju.status().offers == {}
-    assert [one for one in staging.juju.secrets() if one.owner == INTEGRATOR] == []
+    assert staging.published_secrets() == []

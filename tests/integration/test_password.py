@@ -31,10 +31,6 @@ def integrated(staging: Staging, sink: Sink) -> None:
     staging.settle()
 
 
-def published_secrets(staging: Staging) -> list[jubilant.Secret]:
-    return [secret for secret in staging.juju.secrets() if secret.owner == INTEGRATOR]
-
-
 def password_id(staging: Staging) -> str:
     return staging.juju.run("requirer/0", "show-relation").results["password-id"]
 
@@ -91,7 +87,7 @@ def test_the_old_password_is_refused_with_the_relays_answer(staging: Staging, si
 
 
 def test_superseded_revisions_are_pruned(staging: Staging) -> None:
-    (secret,) = published_secrets(staging)
+    (secret,) = staging.published_secrets()
 
     revisions = staging.juju.show_secret(secret.uri, revisions=True).revisions
 
@@ -116,6 +112,6 @@ def test_unsetting_the_password_leaves_nothing_behind(staging: Staging) -> None:
     staging.configure(auth_type="none", user="", password="", password_secret="")
     staging.settle()
 
-    assert published_secrets(staging) == []
+    assert staging.published_secrets() == []
     results = staging.juju.run("requirer/0", "show-relation").results
     assert (results["has-password"], results.get("password-id")) == ("False", None)

@@ -58,7 +58,7 @@ def test_the_secret_of_the_password_option_is_adopted_kept_and_removed_in_the_en
     before = published_id(staging)
 
     refresh(staging, sink)
-    (secret,) = [secret for secret in staging.juju.secrets() if secret.owner == INTEGRATOR]
+    (secret,) = staging.published_secrets()
     secret_id = secret.uri.unique_identifier
     adopted = published_id(staging)
 
@@ -72,7 +72,7 @@ def test_the_secret_of_the_password_option_is_adopted_kept_and_removed_in_the_en
 
     staging.configure(password="", auth_type="none")
     staging.settle()
-    assert [secret for secret in staging.juju.secrets() if secret.owner == INTEGRATOR] == []
+    assert staging.published_secrets() == []
 
 
 def test_the_published_id_of_a_user_secret_changes_once(staging: Staging, sink: Sink) -> None:

@@ -98,6 +98,6 @@ def test_the_integrator_leaves_without_an_error_and_takes_its_secret_along(
     staging.juju.remove_application(INTEGRATOR)
     staging.settle(lambda status: INTEGRATOR not in status.apps)
 
-    assert [s for s in staging.juju.secrets() if s.owner == INTEGRATOR] == []
+    assert staging.published_secrets() == []
     with pytest.raises(jubilant.TaskError, match="no relay"):
         staging.send("one/0")
