@@ -186,8 +186,7 @@ class Session:
             return self.diagnose(Kind.PROTOCOL, str(error), stage=stage)
         if isinstance(error, TimeoutError):
             return self.diagnose(Kind.TIMEOUT, f"at {stage}", stage=stage)
-        ended = isinstance(error, (ssl.SSLEOFError, ssl.SSLZeroReturnError))
-        if isinstance(error, ssl.SSLError) and not ended:
+        if isinstance(error, ssl.SSLError) and not isinstance(error, wire.TLS_ENDED):
             return self.explain_tls(getattr(error, "reason", None) or "")
         return self.diagnose(Kind.DISCONNECTED, f"at {stage}", stage=stage)
 

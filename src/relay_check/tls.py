@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
+import re
 import ssl
 from typing import TYPE_CHECKING
 
@@ -102,6 +103,8 @@ def _context(target: Target, *, strict: bool = False) -> ssl.SSLContext:
     if target.skip_ssl_verify:
         return _unverified_context()
     context = ssl.create_default_context(cadata=target.tls_ca_chain or None)
+    # Debian's Python leaves the versions to OpenSSL, which then fails in words of its own.
+    context.minimum_version = max(context.minimum_version, ssl.TLSVersion.TLSv1_2)
     context.verify_flags &= ~(ssl.VERIFY_X509_STRICT | ssl.VERIFY_X509_PARTIAL_CHAIN)
     if strict:
         context.verify_flags |= ssl.VERIFY_X509_STRICT
@@ -235,8 +238,8 @@ def _verify_error(error: ssl.SSLCertVerificationError) -> str:
 
 def _handshake_failure(session: Session, error: OSError) -> FailedError:
     """Say why a handshake ended, by looking at the relay in other ways."""
-    reason = getattr(error, "reason", None) or "end of the connection"
-    ended = isinstance(error, (ssl.SSLEOFError, ConnectionError))
+    reason = getattr(error, "reason", None) or _words(error)
+    ended = isinstance(error, (*wire.TLS_ENDED, ConnectionError))
     speaks_tls = alerts.words(reason) is not None or reason == "UNSUPPORTED_PROTOCOL"
     if session.target.transport_security == "tls" and not ended and not speaks_tls:
         failure = _look_in_clear(session)
@@ -249,6 +252,11 @@ def _handshake_failure(session: Session, error: OSError) -> FailedError:
     if ended:
         return session.failed(Kind.DISCONNECTED, "at tls")
     return FailedError(session.explain_tls(reason))
+
+
+def _words(error: OSError) -> str:
+    """Return what an error says; Python knows by name only the reasons of its time."""
+    return re.sub(r"\[\w+\] | \(_ssl\.c:\d+\)", "", error.strerror or "end of the connection")
 
 
 def _look_in_clear(session: Session) -> FailedError | None:

@@ -22,6 +22,8 @@ _MAX_QUOTE = 300
 # As many characters of base64 as tell four octets of what they encode.
 _PIECE = 6
 CRLF = b"\r\n"
+# How Python was built decides which of these an end without close_notify is.
+TLS_ENDED = (ssl.SSLEOFError, ssl.SSLZeroReturnError)
 # RFC 4954 section 4: what makes the command longer is for the answer to a challenge.
 _MAX_COMMAND = 512
 CHALLENGE = 334
@@ -266,7 +268,7 @@ class Connection:
     def command(self, line: str) -> Reply:
         """Send a command and return the reply to it; raises OSError or NotSmtpError."""
         # A relay that closed the connection may have said why: a 421, or an alert of TLS 1.3.
-        with contextlib.suppress(ConnectionError, ssl.SSLEOFError):
+        with contextlib.suppress(ConnectionError, *TLS_ENDED):
             self.send(line.encode(errors="surrogatepass") + CRLF)
         return self.reply()
 

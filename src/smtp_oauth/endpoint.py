@@ -219,10 +219,8 @@ def _proxy(
 
 
 def _explain(error: OSError | http.client.HTTPException) -> TokenError:
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return TokenError(Kind.TLS, f"certificate: {error.verify_message}")
     if isinstance(error, ssl.SSLError):
-        return TokenError(Kind.TLS, (error.reason or "handshake failed").replace("_", " ").lower())
+        return _explain_tls(error)
     if isinstance(error, TimeoutError):
         return TokenError(Kind.TIMEOUT, "no answer in time", temporary=True)
     if isinstance(error, socket.gaierror):
@@ -234,6 +232,15 @@ def _explain(error: OSError | http.client.HTTPException) -> TokenError:
     # What has no strerror is urllib's own, such as a refusal of the proxy.
     words = error.strerror or " ".join(str(error).split())
     return TokenError(Kind.CONNECTION, words, temporary=True)
+
+
+def _explain_tls(error: ssl.SSLError) -> TokenError:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return TokenError(Kind.TLS, f"certificate: {error.verify_message}")
+    # How Python was built decides which of the two an end in the handshake is.
+    if isinstance(error, (ssl.SSLEOFError, ssl.SSLZeroReturnError)):
+        return TokenError(Kind.CONNECTION, "closed in the TLS handshake", temporary=True)
+    return TokenError(Kind.TLS, (error.reason or "handshake failed").replace("_", " ").lower())
 
 
 def _read(answer: _Answer) -> Token | None:

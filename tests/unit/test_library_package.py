@@ -11,7 +11,7 @@ import zipfile
 from email import message_from_bytes
 
 import pytest
-from package_building import build
+from package_building import build, unpack
 
 ROOT = pathlib.Path(__file__).parents[2]
 PACKAGE = ROOT / "packages" / "smtp-charmlib"
@@ -63,10 +63,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
     build(PACKAGE, folder / "direct", "wheel")
     build(PACKAGE, folder, "sdist")
     [sdist] = folder.glob("*.tar.gz")
-    with tarfile.open(sdist) as archive:
-        archive.extractall(folder / "unpacked", filter="data")
-    [unpacked] = (folder / "unpacked").iterdir()
-    build(unpacked, folder, "wheel")
+    build(unpack(sdist, folder / "unpacked"), folder, "wheel")
     return folder
 
 

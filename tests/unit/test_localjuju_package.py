@@ -9,11 +9,10 @@ import shutil
 import subprocess
 import sys
 import sysconfig
-import tarfile
 from typing import TYPE_CHECKING
 
 import pytest
-from package_building import build
+from package_building import build, unpack
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,10 +37,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
     folder = tmp_path_factory.mktemp("localjuju")
     build(PACKAGE, folder, "sdist")
     [sdist] = folder.glob("*.tar.gz")
-    with tarfile.open(sdist) as archive:
-        archive.extractall(folder / "unpacked", filter="data")
-    [unpacked] = (folder / "unpacked").iterdir()
-    build(unpacked, folder, "wheel")
+    build(unpack(sdist, folder / "unpacked"), folder, "wheel")
     [built] = folder.glob("*.whl")
     return built
 

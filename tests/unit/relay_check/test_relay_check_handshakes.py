@@ -290,6 +290,34 @@ def test_no_common_tls_version(pki: checking.Pki) -> None:
     )
 
 
+def test_older_tls_is_not_offered(monkeypatch: pytest.MonkeyPatch, pki: checking.Pki) -> None:
+    """Debian's Python leaves the minimum to OpenSSL, so it is this check that sets it."""
+    as_in_debian = ssl.create_default_context
+
+    def create(*arguments: Any, **options: Any) -> ssl.SSLContext:
+        context = as_in_debian(*arguments, **options)
+        context.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
+        context.set_ciphers("ALL:@SECLEVEL=0")
+        return context
+
+    monkeypatch.setattr(ssl, "create_default_context", create)
+    report = check_certificate(pki.context(HOST, maximum=ssl.TLSVersion.TLSv1_1), pki.root.pem)
+
+    assert report.summary == "no common TLS version: TLSv1.1 offered"
+
+
+def test_reason_that_python_has_no_name_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise ssl.SSLError(1, "[SSL] legacy sigalg disallowed or unsupported (_ssl.c:992)")
+
+    monkeypatch.setattr(ssl.SSLSocket, "do_handshake", refuse)
+    behaviour = Behaviour({"HANDSHAKE": DROP}, capabilities=("STARTTLS",))
+    with ScriptedRelay(behaviour) as relay:
+        report = check(relay, transport_security="starttls")
+
+    assert report.summary == "TLS handshake failed: legacy sigalg disallowed or unsupported"
+
+
 def test_no_common_tls_version_and_the_relay_hangs_up(pki: checking.Pki) -> None:
     old = pki.context(HOST, maximum=ssl.TLSVersion.TLSv1_1)
     hangs_up = Behaviour({"HANDSHAKE": DROP}, tls=True)

@@ -254,6 +254,22 @@ def test_connection_dropped(pki: checking.Pki, security: str, verb: str, stage: 
     )
 
 
+@pytest.mark.parametrize("kind", [ssl.SSLEOFError, ssl.SSLZeroReturnError])
+@pytest.mark.parametrize("security", ["starttls", "tls"])
+def test_end_in_the_handshake_as_each_python_says_it(
+    monkeypatch: pytest.MonkeyPatch, security: str, kind: type[ssl.SSLError]
+) -> None:
+    def end(*_: object, **__: object) -> None:
+        raise kind(8, "EOF occurred in violation of protocol")
+
+    monkeypatch.setattr(ssl.SSLSocket, "do_handshake", end)
+    behaviour = Behaviour({"HANDSHAKE": DROP}, capabilities=("STARTTLS",), tls=security == "tls")
+    with ScriptedRelay(behaviour) as relay:
+        report = check(relay, transport_security=security)
+
+    assert report.kind is Kind.DISCONNECTED
+
+
 def test_connection_dropped_at_quit_breaks_nothing() -> None:
     with ScriptedRelay(Behaviour({"QUIT": DROP})) as relay:
         report = check(relay)

@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import re
 import socket
+import ssl
 import threading
 import time
 from typing import TYPE_CHECKING
@@ -194,6 +195,33 @@ def test_port_without_tls() -> None:
         error = error_of(grant)
 
     assert (error.kind, error.words) == (Kind.TLS, "wrong version number")
+
+
+def test_server_that_closes_in_the_handshake() -> None:
+    with answering(b"") as port:
+        grant = Grant(f"https://127.0.0.1:{port}/token", "mailer", client_secret="s3cret-zebra")
+        error = error_of(grant)
+
+    assert (error.kind, error.words, error.temporary) == (
+        Kind.CONNECTION,
+        "closed in the TLS handshake",
+        True,
+    )
+
+
+@pytest.mark.parametrize("kind", [ssl.SSLEOFError, ssl.SSLZeroReturnError])
+def test_end_in_the_handshake_as_each_python_says_it(
+    monkeypatch: pytest.MonkeyPatch, kind: type[ssl.SSLError]
+) -> None:
+    def end(*_: object, **__: object) -> None:
+        raise kind(8, "EOF occurred in violation of protocol")
+
+    monkeypatch.setattr(ssl.SSLSocket, "do_handshake", end)
+    with answering(b"") as port:
+        grant = Grant(f"https://127.0.0.1:{port}/token", "mailer", client_secret="s3cret-zebra")
+        error = error_of(grant)
+
+    assert error.kind is Kind.CONNECTION
 
 
 def test_server_that_trickles_is_left_in_time() -> None:
