@@ -1,6 +1,10 @@
 # Two commands do everything: `make demo` and `make test`. `make help` lists the others.
 
-PYTHON ?= python3
+# Units run charms on the distribution's Python, so the tests do too, where it is new enough.
+ifndef PYTHON
+PYTHON := $(shell /usr/bin/python3 -c 'import ensurepip, sys, venv; \
+	sys.exit(sys.version_info < (3, 10))' 2>/dev/null && echo /usr/bin/python3 || echo python3)
+endif
 BIN := .venv/bin
 LIBRARY := lib/charms/smtp_integrator/v0/smtp.py
 UV_VERSION := $(shell awk '/^name = "uv"$$/ { getline; gsub(/"/, "", $$3); print $$3 }' uv.lock)

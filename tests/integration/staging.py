@@ -159,7 +159,7 @@ class Staging:
         return self.juju.wait(
             ready,
             error=jubilant.any_error,
-            delay=0.2 if self.on_localjuju else 1.0,
+            delay=0.4 if self.on_localjuju else 1.0,
             successes=successes,
             timeout=PATIENCE,
         )
