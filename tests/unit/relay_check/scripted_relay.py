@@ -199,6 +199,8 @@ class ScriptedRelay(contextlib.AbstractContextManager["ScriptedRelay"]):
         self._ending = threading.Event()
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         self._listener = socket.create_server((host, 0), family=family)
+        # Else each answer after TLS 1.3's tickets waits 40 ms for their acknowledgement.
+        self._listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.host = host
         self.port: int = self._listener.getsockname()[1]
         self.conversations: list[Conversation] = []
