@@ -91,7 +91,7 @@ def wait_for(condition: Callable[[], bool]) -> None:
     deadline = time.monotonic() + PATIENCE
     while not condition():
         assert time.monotonic() < deadline, "it did not become true in time"
-        time.sleep(0.2)
+        time.sleep(0.5)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -11,7 +11,7 @@ import socket
 import ops
 
 from smtp_sink import messages, results, settings, state
-from unit_service import certificates, files, reports, service
+from unit_service import files, reports, service
 
 _START_SECONDS = 10.0
 
@@ -91,6 +91,8 @@ class SmtpSinkCharm(ops.CharmBase):
         event.set_results({"count": str(self._messages().clear())})
 
     def _on_get_ca(self, event: ops.ActionEvent) -> None:
+        from unit_service import certificates  # noqa: PLC0415 - as in _server_config
+
         authority = certificates.ensure_authority(
             self._state.certificates, self._server_name, _now()
         )
@@ -142,6 +144,9 @@ class SmtpSinkCharm(ops.CharmBase):
         return messages.MessageStore(self._state.messages)
 
     def _server_config(self, wanted: settings.Settings) -> state.ServerConfig:
+        # It takes longer to import than all else here, and most actions need none.
+        from unit_service import certificates  # noqa: PLC0415
+
         certificate = certificates.ensure_server(
             self._state.certificates,
             self._server_name,
