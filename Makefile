@@ -46,10 +46,17 @@ help:
 demo: $(CHARMS)
 	@$(BIN)/python docs/demo.py
 
-# On the default release, and what touches a difference on the other one too.
+# On the default release, and beside that what touches a difference on the other one too.
 test: $(CHARMS)
-	$(BIN)/pytest -n auto
-	$(BIN)/pytest -n auto -m releases --juju-release=3.6 tests/integration
+	@mkdir -p build
+	@$(BIN)/pytest -m releases --juju-release=3.6 tests/integration > build/test-3.6.log 2>&1 & \
+	other=$$!; \
+	echo '$(BIN)/pytest -n auto'; \
+	$(BIN)/pytest -n auto; failed=$$?; \
+	wait $$other || failed=$$?; \
+	echo '$(BIN)/pytest -m releases --juju-release=3.6 tests/integration'; \
+	cat build/test-3.6.log; \
+	exit $$failed
 
 test-releases: $(CHARMS)
 	$(BIN)/pytest -n auto

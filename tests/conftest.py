@@ -31,8 +31,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """Take two workers for each core: while a test waits for a hook, another has work."""
-    return (os.cpu_count() or 1) * 2
+    """Take three workers for two cores: while a test waits for a hook, another has work."""
+    return (os.cpu_count() or 1) * 3 // 2
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -58,14 +58,16 @@ class Provider:
         return self.logged()
 
     def publish_in_turn(self, databags: list[dict[str, str]]) -> list[str]:
-        """Publish databags, each once the one before was heard of, with an update-status after it.
+        """Publish databags, each once the one before was heard of.
 
-        The requirer has something to say of each. The model settles once, at the end.
+        The requirer has something to say of each, and nothing at an update-status after the first.
+        The model settles once, at the end.
         """
         for told, databag in enumerate(databags, start=1):
             self.act("publish", databag=json.dumps(databag))
             self._staging.until(lambda told=told: len(self._new_lines()) >= told)
-            self._staging.fire_update_status("requirer/0")
+            if told == 1:
+                self._staging.fire_update_status("requirer/0")
         return self.logged()
 
     def logged(self) -> list[str]:
