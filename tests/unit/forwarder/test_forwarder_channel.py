@@ -17,13 +17,17 @@ if TYPE_CHECKING:
 
 
 @contextlib.asynccontextmanager
-async def connected(answer: bytes) -> AsyncGenerator[Channel, None]:
-    """A connection to a relay that has one answer for all that comes."""
+async def connected(answer: bytes, *, repeats: bool = False) -> AsyncGenerator[Channel, None]:
+    """A connection to a relay that has one answer for all that comes, or repeats it for ever."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while await reader.read(1000):
-            writer.write(answer)
-        writer.close()
+        with contextlib.closing(writer), contextlib.suppress(ConnectionError):
+            while await reader.read(1000):
+                writer.write(answer)
+                while repeats:
+                    await asyncio.sleep(0.001)
+                    writer.write(answer)
+                    await writer.drain()
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     async with server:
@@ -44,8 +48,8 @@ async def _cancel_and_begin() -> None:
         await channel.begin(f"<{SENDER}>", [RECIPIENT])
 
 
-async def _begin(answer: bytes) -> None:
-    async with connected(answer) as channel:
+async def _begin(answer: bytes, *, repeats: bool = False) -> None:
+    async with connected(answer, repeats=repeats) as channel:
         await channel.begin(f"<{SENDER}>", [RECIPIENT])
 
 
@@ -61,3 +65,9 @@ def test_who_begins_as_another_is_cancelled_hears_that_the_connection_is_gone() 
 def test_no_answer_counts_behind_the_end_of_a_conversation(answer: bytes) -> None:
     with pytest.raises(GoneError):
         asyncio.run(asyncio.wait_for(_begin(answer), SECONDS))
+
+
+@pytest.mark.parametrize("part", [b"250-and more\r\n" * 100, b"and more" * 100])
+def test_an_answer_without_end_is_not_read_to_its_end(part: bytes) -> None:
+    with pytest.raises(GoneError, match="the relay's answer has no end"):
+        asyncio.run(asyncio.wait_for(_begin(part, repeats=True), SECONDS))

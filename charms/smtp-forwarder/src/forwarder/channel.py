@@ -11,6 +11,7 @@ from forwarder.inlet import Inlet
 # RFC 5321, section 4.5.3.2.6: who gives up earlier on the final answer sends the message twice.
 FINAL_SECONDS = 600
 _LONGEST_ANSWER = 2**16
+_ENDLESS = "the relay's answer has no end"
 _CLOSING = 421
 # RFC 4954, section 6: the session is not authenticated.
 _UNAUTHENTICATED = 530
@@ -51,6 +52,7 @@ class Channel(Inlet):
         self._transport: asyncio.Transport | None = None
         self._buffer = b""
         self._lines: list[str] = []
+        self._length = 0
         self._answers: list[Answer] = []
         self._expected = 0
         self._answered: asyncio.Future[None] | None = None
@@ -143,7 +145,7 @@ class Channel(Inlet):
         """Sort lines into answers, for who waits for them."""
         self._buffer += data
         if len(self._buffer) > _LONGEST_ANSWER:
-            self._break("the relay's answer has no end")
+            self._break(_ENDLESS)
         *lines, self._buffer = self._buffer.split(b"\n")
         for line in lines:
             self._line(line.decode("utf-8", "replace").rstrip("\r"))
@@ -163,10 +165,14 @@ class Channel(Inlet):
             self._break("the relay does not speak SMTP")
             return
         self._lines.append(printable(line[4:].strip()))
+        self._length += len(line)
         if line[3:4] == "-":
+            if self._length > _LONGEST_ANSWER:
+                self._break(_ENDLESS)
             return
         answer = Answer(int(line[:3]), "\n".join(self._lines))
         self._lines.clear()
+        self._length = 0
         if answer.code == _CLOSING:
             # RFC 5321, section 3.8: it comes at any time, and then the connection ends.
             self._break(str(answer))
