@@ -107,6 +107,17 @@ def then_trickles(*answers: bytes) -> Callable[[socket.socket], None]:
     return session
 
 
+def then_repeats(*answers: bytes) -> Callable[[socket.socket], None]:
+    """Return a session that says its last answer again and again, until its client goes."""
+
+    def session(connection: socket.socket) -> None:
+        says(*answers)(connection)
+        while True:
+            connection.sendall(answers[-1])
+
+    return session
+
+
 # What stalls.
 
 EHLO = b"250-relay.test\r\n250-STARTTLS\r\n250 AUTH PLAIN LOGIN\r\n"
@@ -129,6 +140,17 @@ def test_a_relay_that_stalls_is_left_in_time(stall: Any, answers: tuple[bytes, .
         pytest.raises((OSError, smtplib.SMTPException), match=LATE),
     ):
         data(port, **AUTH).connect(timeout=SHORT).__enter__()
+
+
+@pytest.mark.parametrize(
+    "answers", [(b"220-relay.test\r\n",), (BANNER, b"250-\r\n"), (BANNER, EHLO, b"535-no\r\n")]
+)
+def test_an_answer_without_end_is_not_read_to_its_end(answers: tuple[bytes, ...]) -> None:
+    with (
+        serving(then_repeats(*answers)) as port,
+        pytest.raises(smtplib.SMTPException, match="Answer too long"),
+    ):
+        data(port, **AUTH).connect(timeout=60).__enter__()
 
 
 @pytest.mark.parametrize("answers", [(BANNER, EHLO), (BANNER, EHLO, b"220 go\r\n")])

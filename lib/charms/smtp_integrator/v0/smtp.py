@@ -1138,6 +1138,9 @@ class _Client(_SMTP):
             if len(line) > _LONGEST_LINE:
                 self.close()
                 raise smtplib.SMTPResponseException(500, b"Line too long.")
+            if len(lines) == _MOST_LINES:
+                self.close()
+                raise smtplib.SMTPResponseException(500, b"Answer too long.")
             code = int(line[:3]) if line[:3].isdigit() else -1
             lines.append(line[4:].strip(b" \t\r\n"))
             goes_on = code >= 0 and line[3:4] == b"-"
@@ -1174,6 +1177,7 @@ class _Client(_SMTP):
 
 # As smtplib has it: RFC 5321 section 4.5.3.1.5 has 512, and relays in the field have more.
 _LONGEST_LINE = 8192
+_MOST_LINES = 1000
 # RFC 5321 section 4.5.3.1.4, with the CRLF.
 _LONGEST_COMMAND = 512
 
