@@ -48,9 +48,10 @@ async def _cancel_and_begin() -> None:
         await channel.begin(f"<{SENDER}>", [RECIPIENT])
 
 
-async def _begin(answer: bytes, *, repeats: bool = False) -> None:
+async def _begin(answer: bytes, *, repeats: bool = False, recipients: int = 1) -> int:
     async with connected(answer, repeats=repeats) as channel:
-        await channel.begin(f"<{SENDER}>", [RECIPIENT])
+        _, answers = await channel.begin(f"<{SENDER}>", [RECIPIENT] * recipients)
+        return len(answers)
 
 
 def test_who_begins_as_another_is_cancelled_hears_that_the_connection_is_gone() -> None:
@@ -65,6 +66,12 @@ def test_who_begins_as_another_is_cancelled_hears_that_the_connection_is_gone() 
 def test_no_answer_counts_behind_the_end_of_a_conversation(answer: bytes) -> None:
     with pytest.raises(GoneError):
         asyncio.run(asyncio.wait_for(_begin(answer), SECONDS))
+
+
+def test_many_answers_at_once_are_not_one_without_end() -> None:
+    answers = b"250 2.1.5 " + b"x" * 80 + b"\r\n"
+    began = _begin(answers * 1001, recipients=1000)
+    assert asyncio.run(asyncio.wait_for(began, SECONDS)) == 1000
 
 
 @pytest.mark.parametrize("part", [b"250-and more\r\n" * 100, b"and more" * 100])

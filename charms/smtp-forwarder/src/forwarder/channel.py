@@ -143,10 +143,9 @@ class Channel(Inlet):
 
     def data_received(self, data: bytes) -> None:
         """Sort lines into answers, for who waits for them."""
-        self._buffer += data
+        *lines, self._buffer = (self._buffer + data).split(b"\n")
         if len(self._buffer) > _LONGEST_ANSWER:
             self._break(_ENDLESS)
-        *lines, self._buffer = self._buffer.split(b"\n")
         for line in lines:
             self._line(line.decode("utf-8", "replace").rstrip("\r"))
 
