@@ -187,7 +187,7 @@ class Session:
         if isinstance(error, TimeoutError):
             return self.diagnose(Kind.TIMEOUT, f"at {stage}", stage=stage)
         if isinstance(error, ssl.SSLError) and not isinstance(error, wire.TLS_ENDED):
-            return self.explain_tls(getattr(error, "reason", None) or "")
+            return self.explain_tls(wire.tls_reason(error))
         return self.diagnose(Kind.DISCONNECTED, f"at {stage}", stage=stage)
 
     def explain_tls(self, reason: str) -> report.Diagnosis:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
-import re
 import ssl
 from typing import TYPE_CHECKING
 
@@ -103,8 +102,7 @@ def _context(target: Target, *, strict: bool = False) -> ssl.SSLContext:
     if target.skip_ssl_verify:
         return _unverified_context()
     context = ssl.create_default_context(cadata=target.tls_ca_chain or None)
-    # Debian's Python leaves the versions to OpenSSL, which then fails in words of its own.
-    context.minimum_version = max(context.minimum_version, ssl.TLSVersion.TLSv1_2)
+    _demand_version(context)
     context.verify_flags &= ~(ssl.VERIFY_X509_STRICT | ssl.VERIFY_X509_PARTIAL_CHAIN)
     if strict:
         context.verify_flags |= ssl.VERIFY_X509_STRICT
@@ -115,7 +113,13 @@ def _unverified_context() -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
+    _demand_version(context)
     return context
+
+
+def _demand_version(context: ssl.SSLContext) -> None:
+    # Debian's Python leaves the versions to OpenSSL, which then fails in words of its own.
+    context.minimum_version = max(context.minimum_version, ssl.TLSVersion.TLSv1_2)
 
 
 def _verification(target: Target) -> str:
@@ -238,7 +242,7 @@ def _verify_error(error: ssl.SSLCertVerificationError) -> str:
 
 def _handshake_failure(session: Session, error: OSError) -> FailedError:
     """Say why a handshake ended, by looking at the relay in other ways."""
-    reason = getattr(error, "reason", None) or _words(error)
+    reason = wire.tls_reason(error) or "end of the connection"
     ended = isinstance(error, (*wire.TLS_ENDED, ConnectionError))
     speaks_tls = alerts.words(reason) is not None or reason == "UNSUPPORTED_PROTOCOL"
     if session.target.transport_security == "tls" and not ended and not speaks_tls:
@@ -252,11 +256,6 @@ def _handshake_failure(session: Session, error: OSError) -> FailedError:
     if ended:
         return session.failed(Kind.DISCONNECTED, "at tls")
     return FailedError(session.explain_tls(reason))
-
-
-def _words(error: OSError) -> str:
-    """Return what an error says; Python knows by name only the reasons of its time."""
-    return re.sub(r"\[\w+\] | \(_ssl\.c:\d+\)", "", error.strerror or "end of the connection")
 
 
 def _look_in_clear(session: Session) -> FailedError | None:

@@ -191,6 +191,12 @@ class Reply:
         return self.code // 100 == 4  # noqa: PLR2004 - RFC 5321 section 4.2.1
 
 
+def tls_reason(error: OSError) -> str:
+    """Return the reason of an SSLError; Python has names only for those that OpenSSL had then."""
+    name = getattr(error, "reason", None)
+    return name or re.sub(r"\[\w+\] | \(_ssl\.c:\d+\)", "", error.strerror or "")
+
+
 class NotSmtpError(Exception):
     """A line that is no reply; its argument is the line, quoted."""
 

@@ -239,8 +239,10 @@ def _explain_tls(error: ssl.SSLError) -> TokenError:
         return TokenError(Kind.TLS, f"certificate: {error.verify_message}")
     # How Python was built decides which of the two an end in the handshake is.
     if isinstance(error, (ssl.SSLEOFError, ssl.SSLZeroReturnError)):
-        return TokenError(Kind.CONNECTION, "closed in the TLS handshake", temporary=True)
-    return TokenError(Kind.TLS, (error.reason or "handshake failed").replace("_", " ").lower())
+        return TokenError(Kind.CONNECTION, "closed the TLS connection", temporary=True)
+    # Python has names only for the reasons that OpenSSL had then.
+    words = re.sub(r"\[\w+\] | \(_ssl\.c:\d+\)", "", error.strerror or "handshake failed")
+    return TokenError(Kind.TLS, (error.reason or words).replace("_", " ").lower())
 
 
 def _read(answer: _Answer) -> Token | None:

@@ -290,7 +290,11 @@ def test_no_common_tls_version(pki: checking.Pki) -> None:
     )
 
 
-def test_older_tls_is_not_offered(monkeypatch: pytest.MonkeyPatch, pki: checking.Pki) -> None:
+@pytest.mark.parametrize("security", ["starttls", "tls"])
+@pytest.mark.parametrize("skip_ssl_verify", [False, True])
+def test_older_tls_is_not_offered(
+    monkeypatch: pytest.MonkeyPatch, pki: checking.Pki, security: str, *, skip_ssl_verify: bool
+) -> None:
     """Debian's Python leaves the minimum to OpenSSL, so it is this check that sets it."""
     as_in_debian = ssl.create_default_context
 
@@ -301,7 +305,15 @@ def test_older_tls_is_not_offered(monkeypatch: pytest.MonkeyPatch, pki: checking
         return context
 
     monkeypatch.setattr(ssl, "create_default_context", create)
-    report = check_certificate(pki.context(HOST, maximum=ssl.TLSVersion.TLSv1_1), pki.root.pem)
+    old = pki.context(HOST, maximum=ssl.TLSVersion.TLSv1_1)
+    behaviour = Behaviour(capabilities=("STARTTLS",), context=old, tls=security == "tls")
+    with ScriptedRelay(behaviour) as relay:
+        report = check(
+            relay,
+            transport_security=security,
+            tls_ca_chain=pki.root.pem,
+            skip_ssl_verify=skip_ssl_verify,
+        )
 
     assert report.summary == "no common TLS version: TLSv1.1 offered"
 

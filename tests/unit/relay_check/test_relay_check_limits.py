@@ -270,6 +270,28 @@ def test_end_in_the_handshake_as_each_python_says_it(
     assert report.kind is Kind.DISCONNECTED
 
 
+@pytest.mark.parametrize("kind", [ssl.SSLEOFError, ssl.SSLZeroReturnError])
+def test_what_a_relay_said_before_it_hung_up_is_read(
+    monkeypatch: pytest.MonkeyPatch, pki: checking.Pki, kind: type[ssl.SSLError]
+) -> None:
+    farewell = "421 4.3.2 going down for maintenance"
+    behaviour = Behaviour({"AUTH": farewell}, capabilities=AUTH, context=pki.good, tls=True)
+    sendall = ssl.SSLSocket.sendall
+
+    def hung_up(sock: ssl.SSLSocket, data: bytes, flags: int = 0) -> None:
+        sendall(sock, data, flags)
+        if data.startswith(b"AUTH"):
+            raise kind(8, "EOF occurred in violation of protocol")
+
+    monkeypatch.setattr(ssl.SSLSocket, "sendall", hung_up)
+    with ScriptedRelay(behaviour) as relay:
+        report = check(
+            relay, transport_security="tls", tls_ca_chain=pki.root.pem, **ACCOUNT, **ADDRESSES
+        )
+
+    assert farewell in report.summary
+
+
 def test_connection_dropped_at_quit_breaks_nothing() -> None:
     with ScriptedRelay(Behaviour({"QUIT": DROP})) as relay:
         report = check(relay)

@@ -204,7 +204,7 @@ def test_server_that_closes_in_the_handshake() -> None:
 
     assert (error.kind, error.words, error.temporary) == (
         Kind.CONNECTION,
-        "closed in the TLS handshake",
+        "closed the TLS connection",
         True,
     )
 
@@ -222,6 +222,20 @@ def test_end_in_the_handshake_as_each_python_says_it(
         error = error_of(grant)
 
     assert error.kind is Kind.CONNECTION
+
+
+def test_reason_that_python_has_no_name_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        error = ssl.SSLError(1, "[SSL] legacy sigalg disallowed or unsupported (_ssl.c:992)")
+        error.reason = None  # pyright: ignore[reportAttributeAccessIssue] - as OpenSSL's are
+        raise error
+
+    monkeypatch.setattr(ssl.SSLSocket, "do_handshake", refuse)
+    with answering(b"") as port:
+        grant = Grant(f"https://127.0.0.1:{port}/token", "mailer", client_secret="s3cret-zebra")
+        error = error_of(grant)
+
+    assert (error.kind, error.words) == (Kind.TLS, "legacy sigalg disallowed or unsupported")
 
 
 def test_server_that_trickles_is_left_in_time() -> None:
