@@ -13,7 +13,7 @@ from forwarder_running import PYTHON_PATH
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from forwarder import queue, queue_file, rules
+from forwarder import queue, queue_file, rules, storage
 from forwarder.queue_file import Mark, Record, State
 
 CONTENT = b"Subject: x\r\n\r\nforwarder-1 + ..\n{}\n\x00\xff"
@@ -74,6 +74,35 @@ def test_an_event_that_was_cut_anywhere_leaves_the_message(spool: queue.Spool) -
         assert not queue_file.read(path).standings[0].answer
     path.write_bytes(whole)
     assert queue_file.read(path).standings[0].answer == "451 later"
+
+
+def test_an_event_that_was_cut_takes_no_other_along(spool: queue.Spool) -> None:
+    path, one = spool.file("1"), record()
+    queue_file.write(path, one, CONTENT)
+    before = len(path.read_bytes())
+    one.standings[0].attempts, one.standings[0].answer = 1, "451 later"
+    queue_file.append_history(path, one, [0])
+    cut = path.read_bytes()
+    one.standings[0].attempts = 2
+    for length in range(before, len(cut)):
+        path.write_bytes(cut[:length])
+        queue_file.append_history(path, one, [0])
+        assert queue_file.read(path) == one
+
+
+def test_a_whole_file_of_another_making_stays(spool: queue.Spool) -> None:
+    path = spool.file("1")
+    queue_file.write(path, record(), CONTENT)
+    other = path.read_bytes().replace(b'"sender"', b'"origin"', 1)
+    path.write_bytes(other)
+    keeping = storage.Storage(spool)
+
+    keeping.load()
+    keeping.close()
+
+    assert not keeping.records
+    assert spool.entries() == []
+    assert path.read_bytes() == other
 
 
 def test_marks_are_written_in_place(spool: queue.Spool) -> None:

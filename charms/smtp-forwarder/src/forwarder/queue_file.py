@@ -6,6 +6,7 @@ they stand, so that a full disk cannot keep a delivery from being noted, and so 
 killed at any instruction leaves the old letter or the new one. A line that was cut is not read.
 """
 
+import contextlib
 import dataclasses
 import enum
 import json
@@ -42,6 +43,10 @@ class Mark(bytes, enum.Enum):
 
 class DamagedError(Exception):
     """A file is no message that was accepted: it is cut, or its content is not what it was."""
+
+
+class UnknownFileError(DamagedError):
+    """A file is whole, but its head is of another making, so it may have been accepted."""
 
 
 @dataclasses.dataclass
@@ -134,13 +139,14 @@ def write_letters(path: pathlib.Path, record: Record) -> None:
 def append_history(path: pathlib.Path, record: Record, numbers: Iterable[int]) -> None:
     """Note when and why recipients are tried again.
 
-    It is not brought to the disk: what a crash takes of it only makes an attempt come earlier.
+    It is not brought to the disk: what a crash takes of it only makes an attempt come earlier. A
+    line that a full disk cut ends here, so that it takes no other along.
 
     Raises:
         OSError: if there is no room.
     """
     with path.open("ab", buffering=0) as file:
-        file.write(_history(record, numbers))
+        file.write(b"\n" + _history(record, numbers))
 
 
 def read(path: pathlib.Path) -> Record:
@@ -148,6 +154,7 @@ def read(path: pathlib.Path) -> Record:
 
     Raises:
         DamagedError: if it is cut.
+        UnknownFileError: if its head is whole, and not of this queue's making.
         OSError: if it cannot be read.
     """
     with path.open("rb") as file:
@@ -156,8 +163,10 @@ def read(path: pathlib.Path) -> Record:
         if os.fstat(file.fileno()).st_size < content_at + record.size:
             raise DamagedError(f"{path} is cut")
         for line in file:
-            if line.endswith(b"\n"):
-                _apply(record, json.loads(line))
+            # What was cut, the queue can do without.
+            with contextlib.suppress(ValueError, LookupError, TypeError):
+                if line.endswith(b"\n"):
+                    _apply(record, json.loads(line))
     return record
 
 
@@ -199,19 +208,22 @@ def _read_head(letters: bytes, envelope: bytes) -> tuple[Record, int, int]:
     """Return the record, where its content starts, and the checksum of that."""
     if not (letters.startswith(_MAGIC) and letters.endswith(b"\n") and envelope.endswith(b"\n")):
         raise DamagedError("a file of the queue is cut in its head")
-    data: Mapping[str, Any] = json.loads(envelope)
-    record = Record(
-        id=data["id"],
-        sender=data["sender"],
-        recipients=tuple(rules.Recipient(*one) for one in data["recipients"]),
-        size=data["size"],
-        accepted=data["accepted"],
-        utf8=data["utf8"],
-        client=data["client"],
-        state=State(letters[_MARKS_AT - 2 : _MARKS_AT - 1]),
-        standings=[Standing(Mark(bytes([mark]))) for mark in letters[_MARKS_AT:-1]],
-    )
-    return record, len(letters) + len(envelope), data["crc32"]
+    try:
+        data: Mapping[str, Any] = json.loads(envelope)
+        record = Record(
+            id=data["id"],
+            sender=data["sender"],
+            recipients=tuple(rules.Recipient(*one) for one in data["recipients"]),
+            size=data["size"],
+            accepted=data["accepted"],
+            utf8=data["utf8"],
+            client=data["client"],
+            state=State(letters[_MARKS_AT - 2 : _MARKS_AT - 1]),
+            standings=[Standing(Mark(bytes([mark]))) for mark in letters[_MARKS_AT:-1]],
+        )
+        return record, len(letters) + len(envelope), data["crc32"]
+    except (ValueError, LookupError, TypeError):
+        raise UnknownFileError("a file of the queue has a head of another making") from None
 
 
 def _apply(record: Record, event: Mapping[str, Any]) -> None:

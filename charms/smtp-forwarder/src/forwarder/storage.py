@@ -44,13 +44,17 @@ class Storage:
     def load(self) -> None:
         """Build the index from the files. A file that was cut had not been accepted, and goes.
 
+        What is whole and not understood may have been, so it stays, without being tried.
+
         Raises:
             OSError: if the folder cannot be read.
         """
         for path in sorted(self.spool.messages.iterdir()):
             try:
                 self.records[path.name] = queue_file.read(path)
-            except (queue_file.DamagedError, ValueError, LookupError):
+            except queue_file.UnknownFileError as error:
+                logger.error("left file=%s reason=%r", path.name, str(error))  # noqa: TRY400 - all is said
+            except queue_file.DamagedError:
                 logger.warning("discarded file=%s reason=cut-while-it-was-written", path.name)
                 path.unlink()
 
