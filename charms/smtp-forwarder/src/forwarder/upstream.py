@@ -174,6 +174,7 @@ class Pool:
             if self._count >= self._opening:
                 # There are others that are open, which can be waited for.
                 self._more_at = self._now() + FIRST_PAUSE
+                asyncio.get_running_loop().call_at(self._more_at, self._allow_more)
                 return None
             self._note_down(str(error))
             raise
@@ -185,7 +186,13 @@ class Pool:
             self._opening -= 1
         self.down, self._pause = "", FIRST_PAUSE
         self.extensions = opened.extensions
+        # Where there is one more, there may be another for the next that waits.
+        self._wake()
         return opened
+
+    def _allow_more(self) -> None:
+        self._more_at = 0.0
+        self._wake()
 
     def _note_down(self, reason: str) -> None:
         self.down = reason
