@@ -68,6 +68,19 @@ def test_no_answer_counts_behind_the_end_of_a_conversation(answer: bytes) -> Non
         asyncio.run(asyncio.wait_for(_begin(answer), SECONDS))
 
 
+async def _begin_and_look(answer: bytes) -> bool:
+    async with connected(answer) as channel:
+        await channel.begin(f"<{SENDER}>", [RECIPIENT])
+        return channel.is_open
+
+
+def test_an_answer_that_nobody_asked_for_ends_the_connection() -> None:
+    """It would be taken for the answer to the next command."""
+    taken = b"250 taken\r\n"
+    assert asyncio.run(asyncio.wait_for(_begin_and_look(taken * 2), SECONDS))
+    assert not asyncio.run(asyncio.wait_for(_begin_and_look(taken * 3), SECONDS))
+
+
 def test_many_answers_at_once_are_not_one_without_end() -> None:
     answers = b"250 2.1.5 " + b"x" * 80 + b"\r\n"
     began = _begin(answers * 1001, recipients=1000)

@@ -3,6 +3,7 @@ from __future__ import annotations
 import datetime as dt
 import email
 import email.policy
+import resource
 import signal
 import ssl
 import threading
@@ -14,6 +15,7 @@ import pytest
 from forwarder_running import CONTENT, RECIPIENT, SENDER, Forwarder, numbered
 from scripted_upstream import EXTENSIONS, Upstream, wait_until
 
+from forwarder import queue
 from unit_service import certificates
 
 if TYPE_CHECKING:
@@ -155,6 +157,29 @@ def test_the_queue_outlives_the_process(forward: Forward, upstream: Upstream) ->
     upstream.start()
     assert set(upstream.wait_for(5))
     assert set(upstream.came().values()) == {1}
+
+
+def test_a_full_disk_in_a_retry_loses_nothing(forward: Forward, upstream: Upstream) -> None:
+    upstream.answers["MAIL"] = "451 4.3.0 later"
+    forwarder = forward(upstream)
+    queue.drop_off(forwarder.spool.path, SENDER, [RECIPIENT], CONTENT)
+    forwarder.wait_for_log("deferred")
+    (path,) = forwarder.spool.messages.iterdir()
+    assert forwarder.process
+    room = resource.prlimit(forwarder.process.pid, resource.RLIMIT_FSIZE)
+    for limit in (path.stat().st_size + 10, room[0]):
+        resource.prlimit(forwarder.process.pid, resource.RLIMIT_FSIZE, (limit, room[1]))
+        tries = forwarder.log().count("deferred")
+        assert forwarder.spool.ask("retry", [path.name])
+        wait_until(lambda tries=tries: forwarder.log().count("deferred") > tries)
+    forwarder.stop(signal.SIGKILL)
+
+    upstream.answers.clear()
+    forwarder.start()
+    forwarder.spool.ask("retry", [path.name])
+
+    (one,) = upstream.wait_for(1)
+    assert one.body == CONTENT
 
 
 def test_a_client_does_not_wait_for_a_slow_relay(forward: Forward, upstream: Upstream) -> None:
@@ -376,3 +401,39 @@ def test_a_relay_may_allow_fewer_connections(forward: Forward, upstream: Upstrea
         client.join()
     assert len(upstream.messages) == 4
     assert {one.connection for one in upstream.messages} == {1}
+
+
+@pytest.mark.parametrize("answer", ["250 2.0.0 Ok", "300 what"])
+def test_consent_before_the_message_is_none(
+    forward: Forward, upstream: Upstream, answer: str
+) -> None:
+    answers = iter([answer])
+    upstream.answers["DATA"] = lambda: next(answers, "354 go on")
+    forwarder = forward(upstream, wait_seconds=1)
+
+    assert forwarder.send()[0] == 250
+
+    (one,) = upstream.wait_for(1)
+    assert one.body == CONTENT
+    assert upstream.commands.count("DATA") == 2
+
+
+def test_one_that_hangs_holds_up_no_other_where_the_relay_allows_more_again(
+    forward: Forward, upstream: Upstream
+) -> None:
+    greetings = iter(["220 scripted ESMTP", "421 4.7.0 Too many connections"])
+    upstream.answers[""] = lambda: next(greetings, "220 scripted ESMTP")
+    forwarder = forward(upstream, wait_seconds=1)
+    upstream.hold.clear()
+    forwarder.send()
+    forwarder.send("carl@example.org")
+
+    wait_until(
+        lambda: upstream.connections == 3 and "RCPT TO:<carl@example.org>" in upstream.commands
+    )
+
+    upstream.hold.set()
+    assert {one.recipients for one in upstream.wait_for(2)} == {
+        (RECIPIENT,),
+        ("carl@example.org",),
+    }

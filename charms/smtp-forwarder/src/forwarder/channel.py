@@ -122,8 +122,12 @@ class Channel(Inlet):
             UnknownOutcomeError: if it broke after that.
         """
         (ready,) = await self._ask(["DATA"])
-        if ready.code != 354:  # noqa: PLR2004
+        if ready.code >= 400:  # noqa: PLR2004
             return ready
+        if ready.code != 354:  # noqa: PLR2004
+            # Taken for the answer to the message, it would lose the message.
+            self._break(f"the relay answers DATA with {ready.code}")
+            raise GoneError(self._lost)
         self._reset_needed = False
         try:
             return (await self._exchange(message.stuffed(content), 1, FINAL_SECONDS))[0]
@@ -176,10 +180,13 @@ class Channel(Inlet):
             # RFC 5321, section 3.8: it comes at any time, and then the connection ends.
             self._break(str(answer))
             return
-        if self._is_awaited:
-            self._answers.append(answer)
-            if len(self._answers) == self._expected:
-                self._wake()
+        if not self._is_awaited:
+            # It would be taken for the answer to what comes next.
+            self._break("the relay answers what it was not asked")
+            return
+        self._answers.append(answer)
+        if len(self._answers) == self._expected:
+            self._wake()
 
     def _break(self, reason: str) -> None:
         self._lost = reason
