@@ -225,6 +225,37 @@ def test_password_that_a_relay_repeats_in_part_or_changed_is_hidden(echo: str) -
     assert [piece for piece in pieces if any(piece in secret for secret in secrets)] == []
 
 
+PHRASE = "correct horse battery staple"
+
+
+@pytest.mark.parametrize(
+    ("secret", "heads"),
+    [
+        (PHRASE, ("535-5.7.8 ", "535 5.7.8 ")),
+        (PHRASE, ("535-5.7.8 ", "535 5.7.9 ")),
+        (PHRASE, ("535-", "535 (#5.7.8) ")),
+        (PHRASE, ("535-5.7.8 ", "535-5.7.8 ", "535 5.7.8 ")),
+        (PHRASE, ("\x01", "535-5.7.8 ", "535 5.7.8 ")),
+        (PHRASE, ("\x01", "535-", "535 ")),
+        (PLAIN[:12], ("535-5.7.8 ", "535-5.7.8 ", "535-5.7.8 ", "535 5.7.8 ")),
+        ("a 5.7.8 bc 5.7.8 d", ("535 ",)),
+    ],
+)
+def test_password_that_goes_on_in_the_next_line_is_hidden(
+    secret: str, heads: tuple[str, ...]
+) -> None:
+    size = -(-len(secret) // len(heads))
+    parts = [secret[start : start + size] for start in range(0, len(secret), size)]
+    said = "\r\n".join(f"{head}{part}" for head, part in zip(heads, parts, strict=True))
+    password = PASSWORD if secret in PLAIN else secret
+    with ScriptedRelay(Behaviour({"AUTH": said}, AUTH)) as relay:
+        report = check(relay, auth_type="plain", user="notifier", password=password)
+
+    text = "\n".join(report.lines())
+    assert "[hidden]" in report.summary
+    assert [part for part in parts if part.strip() in text] == []
+
+
 def test_what_is_not_the_passwords_is_shown() -> None:
     with ScriptedRelay(Behaviour({"AUTH": "535 5.7.8 no \x01\x00"}, AUTH)) as relay:
         report = check(relay, **ACCOUNT)
