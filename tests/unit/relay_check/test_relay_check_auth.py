@@ -91,6 +91,18 @@ def test_refusal_of_the_user_ends_the_attempt() -> None:
     assert report.summary == "AUTH refused: 535 5.7.8 no such user"
 
 
+@pytest.mark.parametrize("answer", ["250 ok", "220 2.7.0 welcome", "299 ok"])
+@pytest.mark.parametrize("mechanism", ["PLAIN", "LOGIN", "CRAM-MD5"])
+def test_no_other_answer_is_success(mechanism: str, answer: str) -> None:
+    behaviour = Behaviour({"AUTH": answer}, (f"AUTH {mechanism}",))
+    with ScriptedRelay(behaviour) as relay:
+        report = check(relay, **ACCOUNT)
+
+    assert report.kind is Kind.PROTOCOL
+    assert report.summary == f"answer is not SMTP's: {answer}"
+    assert relay.verbs.count("AUTH") == 1
+
+
 def test_challenge_that_is_no_base64_is_one_refused_attempt() -> None:
     answers = {"CRAM-MD5-0": "334 \xe9", "AUTH": "535 no"}
     with ScriptedRelay(Behaviour(answers, ("AUTH CRAM-MD5",))) as relay:
