@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import ops
 
 if TYPE_CHECKING:
-    from charmlibs.interfaces import certificate_transfer
+    import authority_requirer
 
 ENDPOINT = "receive-ca-cert"
 
@@ -30,7 +30,7 @@ class ModelAuthorities(ops.Object):
         super().__init__(charm, ENDPOINT)
         self._charm = charm
         self._stored.set_default(is_related=None)
-        self._requirer: certificate_transfer.CertificateTransferRequires | None = None
+        self._requirer: authority_requirer.AuthorityRequirer | None = None
         framework, on = charm.framework, charm.on[ENDPOINT]
         framework.observe(on.relation_created, self._on_relation_created)
         framework.observe(on.relation_broken, self._on_relation_broken)
@@ -40,10 +40,16 @@ class ModelAuthorities(ops.Object):
             self._require()
 
     def certificates(self) -> list[str]:
-        """Return the certificates that are offered, each as PEM, sorted."""
+        """Return the certificates that are offered, each as PEM, sorted.
+
+        A relation whose data cannot be read has an empty one, and leaves the others theirs.
+        """
         if not self._is_related:
             return []
-        return sorted(self._require().get_all_certificates())
+        relations = [one for one in self.model.relations[ENDPOINT] if one.active]
+        return sorted(
+            {text for one in relations for text in self._require().get_all_certificates(one.id)}
+        )
 
     @property
     def _is_related(self) -> bool:
@@ -54,13 +60,11 @@ class ModelAuthorities(ops.Object):
     def _look(self) -> None:
         self._stored.is_related = any(one.active for one in self.model.relations[ENDPOINT])
 
-    def _require(self) -> certificate_transfer.CertificateTransferRequires:
+    def _require(self) -> authority_requirer.AuthorityRequirer:
         if self._requirer is None:
-            from charmlibs.interfaces import certificate_transfer  # noqa: PLC0415 - 100 ms
+            import authority_requirer  # noqa: PLC0415 - 100 ms
 
-            self._requirer = certificate_transfer.CertificateTransferRequires(
-                self._charm, ENDPOINT
-            )
+            self._requirer = authority_requirer.AuthorityRequirer(self._charm, ENDPOINT)
         return self._requirer
 
     def _on_relation_created(self, _: ops.RelationCreatedEvent) -> None:

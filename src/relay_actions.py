@@ -20,9 +20,10 @@ if TYPE_CHECKING:
 # Linux takes 128 KiB in one argument of a command, and Juju's action-set gets each result as one.
 _MAX_TEXT = 16_000
 _MAX_FACTS = 100
-# What a message's headers can say (RFC 5322 section 3.4.1): root@localhost too, as relays take it.
+# What a message's headers can say (RFC 5322 section 3.4.1): root@localhost too, as relays take it,
+# but no encoded word (RFC 2047 section 2), which whoever reads a header takes for another text.
 _ATOMS = r"[^\s<>()\[\]\\,;:\"@\x00-\x1f\x7f]+"
-_ADDRESS = re.compile(rf"{_ATOMS}@(?:{_ATOMS}|\[[\w.:]+\])")
+_ADDRESS = re.compile(rf"(?!.*=\?){_ATOMS}@(?:{_ATOMS}|\[[\w.:]+\])")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from relay_check.session import Record, Session
     from relay_check.target import Target
 
+# RFC 4954 section 6.
+_SUCCESS = 235
+
 
 def authenticate(session: Session, *, attempt: bool, redeem: bool = False) -> None:
     """Go through the stages `token` and `auth`: one attempt at the most, with one mechanism.
@@ -58,6 +61,8 @@ def _try(session: Session, record: Record) -> None:
     session.clock.extend_stage()
     reply = _attempt(session, mechanism)
     record.facts["answer"] = reply.quoted
+    if reply.is_positive and reply.code != _SUCCESS:
+        raise session.failed(Kind.PROTOCOL, reply.quoted)
     if not reply.is_positive:
         raise session.refused("auth", reply)
     session.authenticated = True

@@ -134,12 +134,13 @@ def say_ehlo(session: Session, stage: str = "ehlo") -> None:
         connection = session.connection
         name = session.ehlo_name = session.target.ehlo_name or own_name(connection.socket)
         reply = connection.command(f"EHLO {name}")
+        # No other answer lists anything (RFC 5321 section 4.3.2); smtplib has it so too.
+        session.capabilities = _capabilities(reply) if reply.code == 250 else {}  # noqa: PLR2004
         if reply.code in {500, 502, 504, 550}:
             record.facts["ehlo"] = reply.quoted
             reply = connection.command(f"HELO {name}")
         if not reply.is_positive:
             raise session.refused("ehlo", reply)
-        session.capabilities = _capabilities(reply)
         _describe(session, record)
 
 
@@ -164,6 +165,7 @@ def _capabilities(reply: wire.Reply) -> dict[str, str]:
     """Return what EHLO listed; AUTH with an equals sign is from before RFC 2554."""
     found: dict[str, str] = {}
     for line in reply.lines[1:]:
-        keyword, _, value = re.sub(r"(?i)^AUTH=", "AUTH ", line).strip().partition(" ")
-        found[keyword.upper()] = f"{found.get(keyword.upper(), '')} {value}".strip()
+        keyword, *values = re.sub(r"(?i)^AUTH=", "AUTH ", line).split(maxsplit=1) or [""]
+        listed = " ".join([found.get(keyword.upper(), ""), *values])
+        found[keyword.upper()] = listed.strip()
     return found

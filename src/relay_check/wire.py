@@ -30,6 +30,9 @@ CHALLENGE = 334
 """The code of a challenge (RFC 4954 section 4)."""
 # RFC 2034 puts it at the beginning; qmail and others put it in brackets at the end.
 _ENHANCED = re.compile(r"(?:^|[\s(#])([245]\.\d{1,3}\.\d{1,3})(?=$|[\s):;,])")
+# The codes that each line begins with, and which cut a text that goes on in the next one.
+_CODE = r"[(#\[]*[245]\.\d{1,3}\.\d{1,3}[)\]:;,]*(?!\S)"
+_CODES = re.compile(rf"(?m:^)[2-5]\d\d[ -](?:{_CODE})?|(?<!\S){_CODE}")
 
 
 class Clock:
@@ -112,16 +115,24 @@ def _squeezed(text: str) -> str:
 
 
 def _hide(text: str, pieces: set[str]) -> str:
-    places = [place for place, character in enumerate(text) if not character.isspace()]
-    squeezed = _squeezed(text)
-    hidden: set[int] = set()
+    codes = {place for match in _CODES.finditer(text) for place in range(*match.span())}
+    hidden = _known(text, pieces, leave_out=set()) | _known(text, pieces, leave_out=codes)
+    runs = itertools.groupby(range(len(text)), hidden.__contains__)
+    return "".join("[hidden]" if known else "".join(text[i] for i in run) for known, run in runs)
+
+
+def _known(text: str, pieces: set[str], *, leave_out: set[int]) -> set[int]:
+    """Return the places where pieces stand in a text, without its blanks and what to leave out."""
+    places = [i for i, character in enumerate(text) if not character.isspace()]
+    places = [place for place in places if place not in leave_out]
+    squeezed = _squeezed("".join(text[place] for place in places))
+    known: set[int] = set()
     # A token has thousands of pieces, and most are of one length: look in the set for each part.
     for length in {len(piece) for piece in pieces}:
         for start in range(len(squeezed) - length + 1):
             if squeezed[start : start + length] in pieces:
-                hidden.update(range(places[start], places[start + length - 1] + 1))
-    runs = itertools.groupby(range(len(text)), hidden.__contains__)
-    return "".join("[hidden]" if known else "".join(text[i] for i in run) for known, run in runs)
+                known.update(range(places[start], places[start + length - 1] + 1))
+    return known
 
 
 def text_of(data: bytes) -> str:

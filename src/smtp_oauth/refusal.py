@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import enum
+import itertools
 import json
 import re
 import urllib.parse
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 _MAX_WORDS = 300
+# Characters by which a secret's beginning is known: endpoints cut short what they repeat.
+_HEAD = 8
 # An assertion or a token, which begins with {" in base64.
 _JWT = re.compile(r"\beyJ[\w-]{6,}[\w.-]*")
 _TOO_MANY_REQUESTS = 429
@@ -71,7 +74,7 @@ class Refusal:
     Attributes:
         status: The status code of HTTP.
         error: The code of RFC 6749 section 5.2; empty if the answer has none.
-        description: The words beside it, in one line.
+        description: The words beside it, as they came.
     """
 
     status: int
@@ -85,9 +88,7 @@ class Refusal:
         error, description = fields.get("error"), fields.get("error_description")
         if not isinstance(error, str):
             return cls(status, "", "")
-        # Entra adds lines with identifiers, which say nothing to an operator.
-        lines = description.splitlines() if isinstance(description, str) else []
-        return cls(status, _clean(error), _clean(lines[0] if lines else ""))
+        return cls(status, _clean(error), description if isinstance(description, str) else "")
 
     def to_error(self, secrets: Iterable[str]) -> TokenError:
         """Return what it means.
@@ -95,6 +96,7 @@ class Refusal:
         Args:
             secrets: What its words must not show.
         """
+        spelled = {spelling for secret in secrets for spelling in _spellings(secret)}
         if not self.error:
             kind, words = Kind.NO_TOKEN, f"HTTP {self.status}, and no JSON with a token"
             if 300 <= self.status < 400:  # noqa: PLR2004 - RFC 9110 section 15.4
@@ -102,11 +104,10 @@ class Refusal:
             if self._is_busy:
                 kind, words = Kind.BUSY, f"HTTP {self.status}"
         else:
-            words = ": ".join(filter(None, (self.error, self.description)))
+            # A secret may go on in a line that is not shown.
+            hidden = (_hide(text, spelled) for text in (self.error, self.description))
+            words = ": ".join(filter(None, map(_first_line, hidden)))
             kind = Kind.BUSY if self._is_busy else self._meaning()
-        spelled = {spelling for secret in secrets for spelling in _spellings(secret)}
-        for spelling in sorted(spelled, key=len, reverse=True):
-            words = re.sub(re.escape(spelling), "[hidden]", words, flags=re.IGNORECASE)
         words = _JWT.sub("[hidden]", words)
         if len(words) > _MAX_WORDS:
             words = f"{words[:_MAX_WORDS]}…"
@@ -118,10 +119,11 @@ class Refusal:
         return is_failure or self.error in {"server_error", "temporarily_unavailable"}
 
     def _meaning(self) -> Kind:
-        for number in re.findall(r"\bAADSTS(\d+)", self.description):
+        description = _first_line(self.description)
+        for number in re.findall(r"\bAADSTS(\d+)", description):
             if number in _ENTRA:
                 return _ENTRA[number]
-        words = f"{self.error} {self.description}"
+        words = f"{self.error} {description}"
         return next(
             (kind for pattern, kind in _WORDS.items() if re.search(pattern, words, re.IGNORECASE)),
             Kind.OTHER,
@@ -138,9 +140,39 @@ def json_object(body: bytes) -> dict[str, Any]:
 
 
 def _spellings(secret: str) -> set[str]:
-    """Return how a secret may be repeated: as it is, cleaned, and as the form had it."""
-    spellings = {secret, _clean(secret), urllib.parse.quote_plus(secret, errors="replace")}
-    return spellings - {""}
+    """Return how a secret may be repeated: as it is, as the form had it, and as an address has."""
+    quoted = (urllib.parse.quote(secret, safe, errors="replace") for safe in ("", "/"))
+    spellings = {secret, urllib.parse.quote_plus(secret, errors="replace"), *quoted}
+    return {_squeezed(spelling) for spelling in spellings} - {""}
+
+
+def _squeezed(text: str) -> str:
+    """Drop what is not the same where a text is repeated: blanks, what is invisible, and case."""
+    return "".join(text[place].lower()[0] for place in _visible_places(text))
+
+
+def _visible_places(text: str) -> list[int]:
+    return [i for i, sign in enumerate(text) if sign.isprintable() and not sign.isspace()]
+
+
+def _hide(text: str, spellings: Iterable[str]) -> str:
+    """Hide secrets, and the beginning of one that is cut short."""
+    places, squeezed = _visible_places(text), _squeezed(text)
+    hidden: set[int] = set()
+    for spelling in spellings:
+        start = squeezed.find(spelling[:_HEAD])
+        while start >= 0:
+            pairs = zip(spelling, squeezed[start : start + len(spelling)])  # noqa: B905 - as cut
+            same = sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], pairs))
+            hidden.update(range(places[start], places[start + same - 1] + 1))
+            start = squeezed.find(spelling[:_HEAD], start + 1)
+    runs = itertools.groupby(range(len(text)), hidden.__contains__)
+    return "".join("[hidden]" if known else "".join(text[i] for i in run) for known, run in runs)
+
+
+def _first_line(text: str) -> str:
+    """Return what says something to an operator: Entra adds lines with identifiers."""
+    return _clean(next(iter(text.splitlines()), ""))
 
 
 def _clean(text: str) -> str:

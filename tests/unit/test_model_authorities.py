@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from charmlibs.interfaces import certificate_transfer
@@ -119,11 +119,55 @@ def test_a_provider_that_says_nothing_of_use_breaks_nothing(
     assert state.unit_status == testing.ActiveStatus("")
 
 
+DEEP = "[" * 20_000
+UNREADABLE = [
+    {"remote_app_data": {"certificates": DEEP, "version": "1"}},
+    {"remote_app_data": {"certificates": "[]", "version": "9" * 5000}},
+    {"remote_units_data": {0: {"ca": '"x"', "certificate": '"x"', "chain": DEEP}}},
+]
+
+
+@pytest.mark.parametrize("leader", [True, False])
+@pytest.mark.parametrize(
+    "event", ["relation_created", "relation_changed", "relation_departed", "relation_broken"]
+)
+@pytest.mark.parametrize("data", UNREADABLE)
+def test_data_that_no_parser_takes_breaks_no_hook(
+    integrator: Integrator, data: dict[str, Any], event: str, *, leader: bool
+) -> None:
+    relation = testing.Relation(ENDPOINT, **data)
+    state = testing.State(leader=leader, config=OPEN, relations=[relation])
+    on = integrator.on
+    whose = {} if event in {"relation_created", "relation_broken"} else {"remote_unit": 0}
+
+    state = integrator.run(getattr(on, event)(relation, **whose), state)
+    state = integrator.run(on.config_changed(), state)
+
+    assert state.unit_status == testing.ActiveStatus("")
+
+
+@pytest.mark.parametrize("data", UNREADABLE)
+def test_data_that_no_parser_takes_is_said_and_spoils_no_other_relation(
+    integrator: Integrator,
+    authority: Authority,
+    data: dict[str, Any],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    unreadable = testing.Relation(ENDPOINT, **data)
+
+    state = related(integrator, unreadable, offer(authority.certificate))
+
+    assert published(state) == authority.certificate
+    said = "receive-ca-cert: 1 malformed certificates are left out"
+    assert said in caplog.messages
+
+
 def test_the_package_is_imported_only_where_the_endpoint_is_related(
     integrator: Integrator, authority: Authority, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     name = certificate_transfer.__name__
     monkeypatch.delitem(sys.modules, name)
+    monkeypatch.delitem(sys.modules, "authority_requirer", raising=False)
     monkeypatch.delattr(name)
 
     integrator.run(integrator.on.config_changed(), related(integrator))

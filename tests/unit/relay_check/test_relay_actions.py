@@ -16,8 +16,9 @@ from charms.smtp_integrator.v0 import smtp
 
 ARGUMENT_LIMIT = 128 * 1024
 PLACE: dict[str, Any] = {"model": "testing", "unit": "mail/0", "subject": "A test"}
+SIGNS = ["@", "[", "]", '"', "<", ">", "(", ":", ";", ".", " "]
 PIECES = st.sampled_from(
-    ["a", "é", "bücher", "@", "[", "]", '"', "<", ">", "(", ":", ";", ".", " "]
+    ["a", "é", "bücher", *SIGNS, "=?", "?=", "utf-8?b?", "utf-8?q?=41", "!!!"]
 )
 ADDRESSES = st.one_of(st.text(), st.lists(PIECES, max_size=8).map("".join))
 
@@ -38,6 +39,9 @@ def configured(port: int, host: str = "127.0.0.1", **options: Any) -> relay.Rela
 @hypothesis.example(sender="a@[", recipient='"')
 @hypothesis.example(sender="a@b..c", recipient="a@b.com")
 @hypothesis.example(sender="noreply@bücher.example", recipient="a@b.com")
+@hypothesis.example(sender="=?utf-8?b?!!!?=@b.com", recipient="a@b.com")
+@hypothesis.example(sender="a@b.com", recipient="=?utf-8?b?!!!?=@b.com")
+@hypothesis.example(sender="a@=?utf-8?b?!!!?=", recipient="a@b.com")
 def test_no_address_is_more_than_a_value_error(
     nothing_listens: int, sender: str, recipient: str
 ) -> None:
@@ -53,6 +57,42 @@ def test_no_address_is_more_than_a_value_error(
 @pytest.fixture(scope="module")
 def nothing_listens() -> int:
     return checking.free_port()
+
+
+@pytest.mark.parametrize("parameter", ["sender", "recipient"])
+@pytest.mark.parametrize(
+    "address",
+    [
+        "=?utf-8?b?YUBiLmNvbQ==?=@c.com",
+        "=?utf-8?q?=41?=@b.com",
+        "a.=?utf-8?q?=41?=@b.com",
+        "a@=?utf-8?q?=41?=.com",
+    ],
+)
+def test_encoded_word_is_no_address(nothing_listens: int, parameter: str, address: str) -> None:
+    addresses = {"sender": "a@b.com", "recipient": "a@b.com"} | {parameter: address}
+
+    with pytest.raises(ValueError, match=rf"^{parameter}: must be an address such as"):
+        relay_actions.send_test_email(configured(nothing_listens), **addresses, **PLACE)
+
+
+def test_encoded_word_in_the_option_is_no_address_of_a_message(nothing_listens: int) -> None:
+    target = configured(nothing_listens, smtp_sender="=?utf-8?b?!!!?=@example.com")
+
+    with pytest.raises(ValueError, match=r"^sender: must be an address such as"):
+        relay_actions.send_test_email(target, recipient="a@b.com", **PLACE)
+
+
+@pytest.mark.parametrize("address", ["a=b?c@example.com", "what?@example.com", "a+b=c@b.com"])
+def test_signs_of_an_encoded_word_alone_are_an_address(address: str) -> None:
+    with ScriptedRelay() as server:
+        relay_actions.send_test_email(
+            configured(server.port), sender=address, recipient=address, **PLACE
+        )
+    [conversation] = server.conversations
+    lines = conversation.message.decode().split("\r\n")
+    assert {f"From: {address}", f"To: {address}"} <= set(lines)
+    assert f"RCPT TO:<{address}>" in conversation.commands
 
 
 def test_root_at_this_machine_is_an_address() -> None:

@@ -91,6 +91,18 @@ def test_refusal_of_the_user_ends_the_attempt() -> None:
     assert report.summary == "AUTH refused: 535 5.7.8 no such user"
 
 
+@pytest.mark.parametrize("answer", ["250 ok", "220 2.7.0 welcome", "299 ok"])
+@pytest.mark.parametrize("mechanism", ["PLAIN", "LOGIN", "CRAM-MD5"])
+def test_no_other_answer_is_success(mechanism: str, answer: str) -> None:
+    behaviour = Behaviour({"AUTH": answer}, (f"AUTH {mechanism}",))
+    with ScriptedRelay(behaviour) as relay:
+        report = check(relay, **ACCOUNT)
+
+    assert report.kind is Kind.PROTOCOL
+    assert report.summary == f"answer is not SMTP's: {answer}"
+    assert relay.verbs.count("AUTH") == 1
+
+
 def test_challenge_that_is_no_base64_is_one_refused_attempt() -> None:
     answers = {"CRAM-MD5-0": "334 \xe9", "AUTH": "535 no"}
     with ScriptedRelay(Behaviour(answers, ("AUTH CRAM-MD5",))) as relay:
@@ -223,6 +235,37 @@ def test_password_that_a_relay_repeats_in_part_or_changed_is_hidden(echo: str) -
     secrets = (PLAIN.lower(), base64_of(PASSWORD).lower(), PASSWORD.lower())
     pieces = [rest[i : i + 6] for i in range(len(rest) - 5)]
     assert [piece for piece in pieces if any(piece in secret for secret in secrets)] == []
+
+
+PHRASE = "correct horse battery staple"
+
+
+@pytest.mark.parametrize(
+    ("secret", "heads"),
+    [
+        (PHRASE, ("535-5.7.8 ", "535 5.7.8 ")),
+        (PHRASE, ("535-5.7.8 ", "535 5.7.9 ")),
+        (PHRASE, ("535-", "535 (#5.7.8) ")),
+        (PHRASE, ("535-5.7.8 ", "535-5.7.8 ", "535 5.7.8 ")),
+        (PHRASE, ("\x01", "535-5.7.8 ", "535 5.7.8 ")),
+        (PHRASE, ("\x01", "535-", "535 ")),
+        (PLAIN[:12], ("535-5.7.8 ", "535-5.7.8 ", "535-5.7.8 ", "535 5.7.8 ")),
+        ("a 5.7.8 bc 5.7.8 d", ("535 ",)),
+    ],
+)
+def test_password_that_goes_on_in_the_next_line_is_hidden(
+    secret: str, heads: tuple[str, ...]
+) -> None:
+    size = -(-len(secret) // len(heads))
+    parts = [secret[start : start + size] for start in range(0, len(secret), size)]
+    said = "\r\n".join(f"{head}{part}" for head, part in zip(heads, parts, strict=True))
+    password = PASSWORD if secret in PLAIN else secret
+    with ScriptedRelay(Behaviour({"AUTH": said}, AUTH)) as relay:
+        report = check(relay, auth_type="plain", user="notifier", password=password)
+
+    text = "\n".join(report.lines())
+    assert "[hidden]" in report.summary
+    assert [part for part in parts if part.strip() in text] == []
 
 
 def test_what_is_not_the_passwords_is_shown() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hmac
 import itertools
 import json
@@ -86,6 +87,48 @@ def test_the_same_answer_to_a_challenge(length: int, answer: str) -> None:
     check, library = both(behaviour, transport_security="none", password="p" * length)
 
     assert check == library
+
+
+OLD = {"EHLO": "502 unknown"}
+LISTED = "-relay.test\r\n{} AUTH PLAIN"
+
+
+@pytest.mark.parametrize(
+    ("answers", "capability", "works"),
+    [
+        ({"AUTH": "235 welcome"}, "AUTH PLAIN", True),
+        ({"AUTH": "250 ok"}, "AUTH PLAIN", False),
+        ({"AUTH": "299 ok"}, "AUTH LOGIN", False),
+        ({"AUTH": "334 "}, "AUTH LOGIN", False),
+        ({}, "AUTH\tPLAIN", True),
+        ({}, " AUTH \t PLAIN\tGSSAPI", True),
+        ({}, "auth=PLAIN", True),
+        ({}, "", False),
+        ({"EHLO": "250" + LISTED.format(250)}, "", True),
+        ({"EHLO": "220" + LISTED.format(220)}, "", False),
+        ({"EHLO": "251" + LISTED.format(251)}, "", False),
+        ({**OLD, "HELO": "250" + LISTED.format(250)}, "", False),
+    ],
+)
+def test_the_same_outcome(answers: dict[str, str], capability: str, *, works: bool) -> None:
+    with ScriptedRelay(Behaviour(answers, (capability,))) as relay:
+        target = relay_check.Target(
+            relay.host, relay.port, auth_type="plain", user=USER, password=PASSWORD
+        )
+        report = relay_check.check(target, timeout=60)
+        data = smtp.SmtpRelationData(
+            host=relay.host,
+            port=relay.port,
+            auth_type=smtp.AuthType("plain"),
+            transport_security=smtp.TransportSecurity("none"),
+            user=USER,
+            password=PASSWORD,
+        )
+        outcome = contextlib.nullcontext() if works else pytest.raises(smtplib.SMTPException)
+        with outcome, data.connect(timeout=60):
+            pass
+
+    assert report.works is works
 
 
 @pytest.mark.parametrize("security", ["none", "tls"])

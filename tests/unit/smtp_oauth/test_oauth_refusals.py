@@ -82,6 +82,54 @@ def test_secret_is_hidden_in_every_spelling(
     assert words == "invalid_client: [hidden], [hidden], [hidden], [hidden]"
 
 
+SECRET = "ab c/d~EFGH 12345+xyz"
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        SECRET,
+        urllib.parse.quote(SECRET, safe=""),
+        urllib.parse.quote(SECRET, safe="").lower(),
+        urllib.parse.quote(SECRET),
+        SECRET.replace(" ", ""),
+        SECRET.replace("EF", "E F"),
+        SECRET.replace("d~", "d\n~"),
+        SECRET.replace("d~", "d\r\n\t~"),
+        SECRET.replace("d~", "d\0~"),
+        SECRET.replace(" c", "\nc"),
+        SECRET[:13],
+        SECRET[:9],
+        urllib.parse.quote(SECRET, safe="")[:16],
+        f"{SECRET}{SECRET[:10]}",
+    ],
+)
+def test_secret_is_hidden_folded_and_cut_short(
+    endpoint: token_endpoint.Endpoint, said: str
+) -> None:
+    grant = Grant(endpoint.url, "mailer", client_secret=SECRET)
+    for error, description in (("x", f"bad {said}... is wrong"), (f"bad {said}... is wrong", "")):
+        endpoint.answer = (401, {"error": error, "error_description": description})
+
+        words = error_of(grant, endpoint.ca).words
+
+        assert words.removeprefix("x: ") == "bad [hidden]... is wrong"
+
+
+def test_secret_at_the_end_of_what_is_shown_is_hidden(endpoint: token_endpoint.Endpoint) -> None:
+    grant = Grant(endpoint.url, "mailer", client_secret=SECRET)
+    endpoint.answer = (401, {"error": "x", "error_description": f"{'a' * 290} {SECRET}"})
+
+    assert SECRET[:4] not in error_of(grant, endpoint.ca).words
+
+
+def test_what_begins_as_a_secret_but_shortly_is_shown(endpoint: token_endpoint.Endpoint) -> None:
+    grant = Grant(endpoint.url, "mailer", client_secret="clients-own-secret")
+    endpoint.answer = (401, {"error": "x", "error_description": "the client's secret is wrong"})
+
+    assert error_of(grant, endpoint.ca).words == "x: the client's secret is wrong"
+
+
 def test_words_beside_a_private_key_are_no_secrets(endpoint: token_endpoint.Endpoint) -> None:
     pem = f"Bag Attributes\n \n{client_key.shared().private}a\n"
     grant = Grant(endpoint.url, "mailer", private_key=pem)
