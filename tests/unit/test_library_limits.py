@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import json
 import pathlib
@@ -318,6 +319,71 @@ def test_a_relay_that_hangs_up_on_auth_says_why() -> None:
         pytest.raises(smtplib.SMTPAuthenticationError, match="Too many login attempts"),
     ):
         data(port, **AUTH).connect(timeout=LONG).__enter__()
+
+
+BATTERY = {"auth_type": "plain", "user": "alice", "password": "correct horse battery staple"}
+SENT = base64.b64encode(b"\0alice\0correct horse battery staple")
+
+
+@pytest.mark.parametrize(
+    ("refusal", "shown"),
+    [
+        (
+            b"535-Wrong password: correct horse\r\n535 battery staple\r\n",
+            b"Wrong password: ******** ********\n******** ********",
+        ),
+        (
+            b"535-5.7.8 Wrong password: correct hor\r\n535 5.7.8 se battery staple\r\n",
+            b"5.7.8 Wrong password: ******** ********\n5.7.8 ******** ******** ********",
+        ),
+        (
+            b"535-5.7.8 Wrong password: correct horse battery sta\r\n535 5.7.8 ple\r\n",
+            b"5.7.8 Wrong password: ******** ******** ******** ********\n5.7.8 ********",
+        ),
+        (
+            b"535-5.7.8 bad " + SENT[:30] + b"\r\n535 5.7.8 " + SENT[30:] + b"\r\n",
+            b"5.7.8 bad ********\n5.7.8 ********",
+        ),
+        (
+            b'535 unknown command "AUTH PLAIN ' + SENT[:-9] + b'..."\r\n',
+            b'unknown command "AUTH PLAIN ********"',
+        ),
+        (
+            b"535 5.7.8 CORRECT HORSE  BATTERY STA\xff\r\n",
+            b"5.7.8 ******** ********  ******** ********",
+        ),
+        (
+            b"535-5.7.8 bad\xff credentials\r\n535 see x.test\r\n",
+            b"5.7.8 bad\xff credentials\nsee x.test",
+        ),
+    ],
+)
+def test_a_password_is_hidden_however_a_refusal_repeats_it(refusal: bytes, shown: bytes) -> None:
+    with (
+        serving(says(BANNER, EHLO, refusal)) as port,
+        pytest.raises(smtplib.SMTPAuthenticationError) as caught,
+    ):
+        data(port, **BATTERY).connect(timeout=LONG).__enter__()
+    assert (caught.value.smtp_code, caught.value.smtp_error) == (535, shown)
+
+
+@pytest.mark.parametrize(
+    ("password", "said", "shown"),
+    [
+        ("a1b", "5.7.8 bad: A1B, 'a1b' a 1b", "5.7.8 bad: ******** '********' ******** ********"),
+        ("a", "5.7.8 bad password 'a'", "5.7.8 bad password '********'"),
+        ("5", "5.7.8 bad password 5", "5.7.8 bad password ********"),
+        ("or", "5.7.8 wrong user/password", "5.7.8 wrong user/password"),
+    ],
+)
+def test_a_short_password_hides_no_other_word(password: str, said: str, shown: str) -> None:
+    fields = {**AUTH, "password": password}
+    with (
+        serving(says(BANNER, EHLO, f"535 {said}\r\n".encode())) as port,
+        pytest.raises(smtplib.SMTPAuthenticationError) as caught,
+    ):
+        data(port, **fields).connect(timeout=LONG).__enter__()
+    assert caught.value.smtp_error == shown.encode()
 
 
 def test_a_relay_that_hangs_up_without_a_word_is_an_error() -> None:

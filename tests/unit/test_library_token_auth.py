@@ -190,11 +190,20 @@ def test_a_refusal_in_the_place_of_a_challenge_is_the_error(
     assert relay.verbs == ["EHLO", "AUTH", "QUIT"]
 
 
-def test_what_a_refusal_repeats_of_the_token_is_hidden(endpoint: token_endpoint.Endpoint) -> None:
+@pytest.mark.parametrize(
+    ("repeated", "shown"),
+    [
+        ("535 bad: hunter2-token aHVudGVyMi10b2tlbg==", b"bad: ******** ******** "),
+        ("535-5.7.8 bad: HUNTER2-\r\n535 5.7.8 token", b"5.7.8 bad: ********\n5.7.8 ******** "),
+        ("535 5.7.8 bad: 'hunter2-...'", b"5.7.8 bad: '********' "),
+    ],
+)
+def test_what_a_refusal_repeats_of_the_token_is_hidden(
+    endpoint: token_endpoint.Endpoint, repeated: str, shown: bytes
+) -> None:
     endpoint.answer = 200, {"access_token": "hunter2-token"}
-    relay = relay_for(endpoint, refusal="535 bad: hunter2-token aHVudGVyMi10b2tlbg==")
-    error = refusal(relay, data(relay, endpoint))
-    assert error.smtp_error == b"bad: ******** ******** " + WORDS
+    relay = relay_for(endpoint, refusal=repeated)
+    assert refusal(relay, data(relay, endpoint)).smtp_error == shown + WORDS
 
 
 @pytest.mark.parametrize("mechanism", ["XOAUTH2", "OAUTHBEARER"])

@@ -145,6 +145,29 @@ def test_a_secret_is_hidden_as_the_form_had_it_too(endpoint: token_endpoint.Endp
     assert said.endswith("invalid_grant: ******** ******** ********")
 
 
+@pytest.mark.parametrize(
+    "repeated",
+    [
+        "ab%20c%2Fd~EFGH12345",
+        "ab%20c/d~EFGH12345",
+        "ab+c%2fd~efgh12345",
+        "ab\r\nc/d~EFGH12345",
+        "ab   c/d~EFGH12345",
+        "ab c/d~EFGH12...",
+        "c/d~EF",
+    ],
+)
+def test_a_secret_is_hidden_however_an_endpoint_spells_it(
+    endpoint: token_endpoint.Endpoint, repeated: str
+) -> None:
+    content = {**endpoint.content("client-secret"), "client-secret": "ab c/d~EFGH12345"}
+    data = library_tokens.relay(library_tokens.grant(content), tls_ca_chain=endpoint.ca)
+    said = {"error": "invalid_client", "error_description": f"bad client '{repeated}' of x.test"}
+    endpoint.answer = 401, said
+    shown = library_tokens.failure(data).replace("******** ********", "********")
+    assert shown.endswith("invalid_client: bad client '********' of x.test")
+
+
 @pytest.mark.parametrize("kind", ["private-key", "service-account", "refresh-token"])
 def test_what_an_endpoint_repeats_is_hidden(endpoint: token_endpoint.Endpoint, kind: str) -> None:
     data = library_tokens.of(endpoint, kind)

@@ -93,6 +93,7 @@ from typing import (
     MutableMapping,
     MutableSet,
     Optional,
+    Set,
     Tuple,
     Type,
     TypeVar,
@@ -1302,15 +1303,65 @@ def _authenticate(client: smtplib.SMTP, user: str, password: str) -> None:
     else:
         code, reply = _dialogue(client, mechanism, functools.partial(_cram, user, password))
     if code != 235:  # noqa: PLR2004 - RFC 4954 section 6: authentication succeeded
-        secrets = (plain, _base64(password), password)
-        raise smtplib.SMTPAuthenticationError(code, _hiding(reply, secrets))
+        hidden = _hiding_reply(reply, plain, _base64(password), password)
+        raise smtplib.SMTPAuthenticationError(code, hidden)
 
 
-def _hiding(reply: bytes, secrets: Iterable[str]) -> bytes:
+def _hiding_reply(reply: bytes, *secrets: str) -> bytes:
     """Hide secrets in a refusal: some relays repeat what they were sent."""
-    for secret in secrets:
-        reply = reply.replace(_encoded(secret), b"********")
-    return reply
+    # What is not UTF-8 must come out as it went in.
+    known = [_encoded(secret).decode(errors="surrogateescape") for secret in secrets]
+    text = _hiding(reply.decode(errors="surrogateescape"), known)
+    return text.encode(errors="surrogateescape")
+
+
+def _hiding(text: str, secrets: Iterable[str]) -> str:
+    """Hide each word with a part of a secret, which may be folded, cut, or of another case.
+
+    A secret too short to have parts is hidden where it stands by itself: it may be in any word.
+    """
+    import re  # noqa: PLC0415 - paid only where it is needed
+
+    pieces = {piece for secret in secrets for piece in _pieces(secret)}
+    # RFC 2034 section 4: each line of an answer starts with the enhanced status code.
+    unnumbered = re.sub(r"(?m)^[245](\.\d{1,3}){2}(?!\S)", lambda code: " " * len(code[0]), text)
+    places = [place for place, character in enumerate(unnumbered) if not _is_blank(character)]
+    squeezed = _squeezed(unnumbered)
+    marked = list(text)
+    for length in {len(piece) for piece in pieces}:
+        for start in range(len(places) - length + 1):
+            if squeezed[start : start + length] not in pieces:
+                continue
+            found = places[start : start + length]
+            if length == _PIECE or _is_alone(text, found[0], found[-1]):
+                for place in found:
+                    marked[place] = "\0"
+    words = re.split(r"([\s'\"]+)", "".join(marked))
+    return "".join("********" if "\0" in word else word for word in words)
+
+
+def _is_alone(text: str, first: int, last: int) -> bool:
+    around = text[max(first - 1, 0) : first] + text[last + 1 : last + 2]
+    return not any(character.isalnum() for character in around)
+
+
+# Characters: fewer are found in words that have nothing to do with a secret.
+_PIECE = 6
+
+
+def _pieces(secret: str) -> Set[str]:
+    squeezed = _squeezed(secret)
+    ends = range(_PIECE, max(_PIECE, len(squeezed)) + 1)
+    return {squeezed[end - _PIECE : end] for end in ends} - {""}
+
+
+def _squeezed(text: str) -> str:
+    """Drop blanks and case; what is left has a character for each that is not blank."""
+    return "".join(character.lower()[0] for character in text if not _is_blank(character))
+
+
+def _is_blank(character: str) -> bool:
+    return character <= " " or character.isspace()
 
 
 def _mechanism(client: smtplib.SMTP, known: Iterable[str], what: str) -> str:
@@ -1415,8 +1466,8 @@ def _authenticate_by_token(
         code, reply = client.docmd(_base64("\1") if mechanism == "OAUTHBEARER" else "")
     if code != 235:  # noqa: PLR2004 - RFC 4954 section 6: authentication succeeded
         said = reply + _encoded(f" ({words})") if words else reply
-        secrets = (response, _base64(token), token)
-        raise smtplib.SMTPAuthenticationError(code, _hiding(said, secrets))
+        hidden = _hiding_reply(said, response, _base64(token), token)
+        raise smtplib.SMTPAuthenticationError(code, hidden)
 
 
 def _words_of_challenge(challenge: bytes) -> str:
@@ -1527,10 +1578,10 @@ def _fetch_token(grant: OAuthGrant, ca: str, deadline: _Deadline) -> Mapping[str
         # Its words quote the URL, in which a proxy's password may stand.
         reason = "the URL of it, or of a proxy, is none"
     except Exception as e:  # noqa: BLE001 - http.client has errors of many kinds
-        reason = _one_line(str(getattr(e, "reason", e))) or type(e).__name__
+        reason = _without_secrets(str(getattr(e, "reason", e)), form) or type(e).__name__
     # Raised out here: what the errors came from holds the form, and that has the secret.
     if reason:
-        raise TokenError(f"the token endpoint cannot be reached: {_without_secrets(reason, form)}")
+        raise TokenError(f"the token endpoint cannot be reached: {reason}")
     answer = _json_object(text)
     token = answer.get("access_token")
     if status == 200 and isinstance(token, str) and _is_token(token):  # noqa: PLR2004 - RFC 6749
@@ -1542,19 +1593,19 @@ def _refusal(status: int, answer: Mapping[str, Any], form: Mapping[str, str]) ->
     """Say in the endpoint's words (RFC 6749 section 5.2) why there is no token."""
     said = [answer.get(name) for name in ("error", "error_description")]
     words = ": ".join(each for each in said if isinstance(each, str) and each)
-    words = _one_line(_without_secrets(words, form)) or "without a reason"
+    words = _without_secrets(words, form) or "without a reason"
     return f"the token endpoint gave no token (HTTP status {status}): {words}"
 
 
 def _without_secrets(words: str, form: Mapping[str, str]) -> str:
-    """Hide what was sent: an endpoint may repeat it, also as the form had it."""
-    import re  # noqa: PLC0415 - paid only where it is needed
-    import urllib.parse  # noqa: PLC0415 - as above
+    """Hide what was sent: an endpoint may repeat it, also percent-encoded."""
+    import urllib.parse  # noqa: PLC0415 - paid only where it is needed
 
-    for name in sorted(_SECRET_FIELDS & form.keys()):
-        for spelling in (form[name], urllib.parse.quote_plus(form[name], errors="replace")):
-            words = re.sub(re.escape(spelling), "********", words, flags=re.IGNORECASE)
-    return words
+    sent = [form[name] for name in _SECRET_FIELDS & form.keys()]
+    encoded = [urllib.parse.quote(each, safe="", errors="replace") for each in sent]
+    # As the form had it.
+    plus = [each.replace("%20", "+") for each in encoded]
+    return _one_line(_hiding(words, [*sent, *encoded, *plus]))
 
 
 _SECRET_FIELDS = frozenset({"assertion", "client_assertion", "client_secret", "refresh_token"})
