@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pathlib
 import re
 import resource
 import subprocess
@@ -18,8 +19,6 @@ from scripted_upstream import wait_until
 from forwarder import queue
 
 if TYPE_CHECKING:
-    import pathlib
-
     from scripted_upstream import Upstream
 
 Forward = Callable[..., Forwarder]
@@ -118,3 +117,13 @@ def test_the_name_of_a_file_adds_no_line_to_the_log(forward: Forward) -> None:
     (forwarder.spool.incoming / "a\ndelivered id=1").write_text("nonsense")
     forwarder.wait_for_log("discarded file=")
     assert not re.findall("^delivered", forwarder.log(), re.MULTILINE)
+
+
+def test_what_is_no_file_costs_no_descriptor(forward: Forward) -> None:
+    forwarder = forward(None)
+    assert forwarder.process is not None
+    for number in range(20):
+        (forwarder.spool.incoming / f"folder{number}").mkdir()
+        forwarder.wait_for_log(f"left file=folder{number} ")
+    held = pathlib.Path(f"/proc/{forwarder.process.pid}/fd").iterdir()
+    assert not [one for one in held if "/folder" in os.path.realpath(one)]
