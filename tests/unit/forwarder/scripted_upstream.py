@@ -165,7 +165,8 @@ class _Session(socketserver.StreamRequestHandler):
             self._take_token(line, upstream.is_valid)
             return True
         if verb == "AUTH":
-            upstream.logins.append(base64.b64decode(line.rsplit(maxsplit=1)[-1]))
+            # CRAM-MD5 waits for a challenge first.
+            upstream.logins += map(base64.b64decode, line.split()[2:])
             self._say(self._answer(line, "235 2.7.0 Welcome"))
             return True
         answer = self._answer(line, "354 go on" if verb == "DATA" else "250 2.0.0 Ok")

@@ -45,6 +45,12 @@ def test_addresses_beyond_ascii(machine: mail_servers.Machine) -> None:
     assert "To: jörg@example.com\r\n".encode() in raw
 
 
+def test_addresses_that_python_cannot_parse(machine: mail_servers.Machine) -> None:
+    odd = "=?utf-8?q??=@example.com"
+    raw = sent(machine, "-s", "x", "-f", odd, odd, "b@example.com")
+    assert raw.startswith(f"From: {odd}\r\nTo: {odd},\r\n b@example.com\r\n".encode())
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [

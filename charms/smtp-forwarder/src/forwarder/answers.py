@@ -45,6 +45,11 @@ class Answer:
         return f"{dashed}{self.code} {lines[-1]}"
 
 
+def one_line(code: int, text: str) -> str:
+    """Return an answer as strangers gave it, in one line that can be shown and logged."""
+    return printable(str(Answer(code, " ".join(text.split()))))
+
+
 def printable(text: str) -> str:
     """Return a text of strangers as one that can be shown and logged."""
     if text.isprintable():

@@ -47,7 +47,6 @@ def compose(
     """
     report = email.message.EmailMessage(_POLICY)
     report["From"] = f"Mail Delivery System <MAILER-DAEMON@{hostname}>"
-    report["To"] = _header_address(record.sender)
     report["Subject"] = "Undelivered mail returned to sender"
     report["Date"] = email.utils.formatdate()
     report["Message-ID"] = f"<{record.id}.bounce@{hostname}>"
@@ -58,20 +57,20 @@ def compose(
         ("message/delivery-status", _status_fields(record, failed, hostname)),
         ("text/rfc822-headers", _headers(content)),
     )
-    return _multipart(report, record.id, parts)
+    return _to(record.sender) + _multipart(report, record.id, parts)
 
 
 def tell(administrator: str, subject: str, text: str, hostname: str) -> bytes:
     """Write a message to the administrator."""
     note = email.message.EmailMessage(_POLICY)
     note["From"] = f"Mail Delivery System <MAILER-DAEMON@{hostname}>"
-    note["To"] = _header_address(administrator)
     note["Subject"] = subject
     note["Date"] = email.utils.formatdate()
     note["Message-ID"] = email.utils.make_msgid(domain=hostname)
     note["Auto-Submitted"] = "auto-generated"
-    note.set_content(text, cte="quoted-printable")
-    return note.as_bytes()
+    # An error of a program's rules may have any characters in its words.
+    note.set_content(text.encode(errors="replace").decode(), cte="quoted-printable")
+    return _to(administrator) + note.as_bytes()
 
 
 def _multipart(
@@ -143,5 +142,6 @@ def _date(seconds: float) -> str:
     return time.strftime("%a, %d %b %Y %H:%M:%S +0000", time.gmtime(seconds))
 
 
-def _header_address(address: str) -> str:
-    return address if address.isascii() else address.encode("ascii", "replace").decode()
+def _to(address: str) -> bytes:
+    # Python's own headers take addresses apart, and fail on some that a client may well have.
+    return b"To: " + address.encode("ascii", "replace") + message.LINE_END

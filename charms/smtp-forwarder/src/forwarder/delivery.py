@@ -106,16 +106,24 @@ class Delivery:
             name: its ID, which it always gets, so that it is not kept twice.
 
         Raises:
-            OSError: if it cannot be kept.
+            OSError: if it cannot be kept; then nothing of it is.
+            Exception: what a program's rules raise.
         """
         refused = self._refused(submission)
         taken = tuple(one for one in submission.recipients if one not in refused)
         parcels = self._parcels(dataclasses.replace(submission, recipients=taken), name)
         if refused:
             parcels.append(_refused_parcel(submission, refused, f"{name}r"))
-        for parcel in parcels:
-            journal.counts["accepted"] += 1
-            await self.settlement.keep_rest(parcel)
+        new = [one.record for one in parcels if one.record.id not in self.storage.records]
+        try:
+            for parcel in parcels:
+                await self.settlement.keep_rest(parcel)
+        except BaseException:
+            # It is taken anew as a whole: a part that was sent meanwhile would be sent twice.
+            for record in new:
+                await self.storage.forget(record)
+            raise
+        journal.counts["accepted"] += len(parcels)
         self.queued.set()
 
     @contextlib.contextmanager

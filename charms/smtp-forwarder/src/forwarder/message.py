@@ -4,6 +4,7 @@ Everything here is a function on bytes. What is not asked for stays as it came, 
 odd spelling, folding, 8-bit text, a missing blank line.
 """
 
+import email.errors
 import email.header
 import re
 from collections.abc import Iterator, Sequence
@@ -99,7 +100,9 @@ def decoded(value: bytes) -> str:
     text = _FOLDING.sub("", value.decode("utf-8", "replace"))
     try:
         shown = str(email.header.make_header(email.header.decode_header(text)))
-    except (ValueError, LookupError):
+        # A charset such as UTF-7 can give half of a surrogate pair, which nobody can send on.
+        shown.encode()
+    except (ValueError, LookupError, email.errors.MessageError):
         return text
     return shown or text
 

@@ -20,8 +20,9 @@ from typing import Any, cast
 import aiosmtplib
 
 from forwarder import journal, queue_file
-from forwarder.answers import Answer, printable
+from forwarder.answers import Answer, one_line, printable
 from forwarder.channel import TokenRefusedError, UnavailableError
+from forwarder.concealment import concealed
 from smtp_oauth import Grant, Token, TokenError, fetch, sasl
 
 FIRST_PAUSE, LONGEST_PAUSE = 2.0, 300.0
@@ -35,6 +36,7 @@ _MOST_KEPT = 8
 # RFC 4954, section 4: with its response on the same line, AUTH is one command of 512 octets.
 _LONGEST_COMMAND = 510
 _CONTINUE, _WELCOME = 334, 235
+_REFUSAL = "the relay refused user and token"
 
 # Whoever is next sees what the endpoint gave last, also where another relay is configured.
 _one_at_a_time = threading.Lock()
@@ -245,29 +247,40 @@ async def _authenticate(client: aiosmtplib.SMTP, user: str, token: str) -> None:
     mechanism = sasl.choose(" ".join(client.server_auth_methods))
     if mechanism is None:
         raise UnavailableError("the relay offers neither OAUTHBEARER nor XOAUTH2")
-    response = base64.b64encode(
-        sasl.initial_response(
-            mechanism, user, token, host=client.hostname or "", port=client.port or 0
-        )
+    response = sasl.initial_response(
+        mechanism, user, token, host=client.hostname or "", port=client.port or 0
     )
-    words = b" ".join((b"AUTH", mechanism.encode(), response))
+    try:
+        answer, challenge = await _present(client, mechanism, response)
+    except aiosmtplib.SMTPResponseException as error:
+        # What is no answer at all may repeat the token too.
+        raise aiosmtplib.SMTPException(
+            concealed(one_line(error.code, error.message), _REFUSAL, token, response)
+        ) from None
+    if answer.code == _WELCOME:
+        return
+    said = one_line(answer.code, answer.message)
+    reason = f"{said} ({printable(' '.join(challenge.split()))})" if challenge else said
+    reason = concealed(reason, _REFUSAL, token, response)
+    if Answer(answer.code, "").transient:
+        raise aiosmtplib.SMTPException(reason)
+    raise TokenRefusedError(reason)
+
+
+async def _present(
+    client: aiosmtplib.SMTP, mechanism: str, response: bytes
+) -> tuple[aiosmtplib.SMTPResponse, str]:
+    """Send a token; return the final answer, and what the relay said before it."""
+    encoded = base64.b64encode(response)
+    words = b" ".join((b"AUTH", mechanism.encode(), encoded))
     if len(words) <= _LONGEST_COMMAND:
         answer = await client.execute_command(words)
     else:
         answer = await client.execute_command(b"AUTH", mechanism.encode())
         if answer.code == _CONTINUE:
-            answer = await client.execute_command(response)
-    challenge = ""
-    if answer.code == _CONTINUE:
-        challenge = sasl.words_of_error(answer.message)
-        answer = await client.execute_command(base64.b64encode(sasl.answer_to_error(mechanism)))
-    if answer.code == _WELCOME:
-        return
-    said = Answer(answer.code, printable(answer.message))
-    reason = " ".join(filter(None, (str(said), challenge and f"({printable(challenge)})")))
-    # A relay may repeat what it was sent.
-    for secret in (token, response.decode()):
-        reason = reason.replace(secret, "[hidden]")
-    if said.transient:
-        raise aiosmtplib.SMTPException(reason)
-    raise TokenRefusedError(reason)
+            answer = await client.execute_command(encoded)
+    if answer.code != _CONTINUE:
+        return answer, ""
+    challenge = sasl.words_of_error(answer.message)
+    dummy = base64.b64encode(sasl.answer_to_error(mechanism))
+    return await client.execute_command(dummy), challenge

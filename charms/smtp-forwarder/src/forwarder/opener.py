@@ -11,13 +11,15 @@ from typing import TYPE_CHECKING
 import aiosmtplib
 
 from forwarder import channel, configuration
-from forwarder.answers import Answer, printable
+from forwarder.answers import one_line, printable
 from forwarder.channel import TokenRefusedError, UnavailableError
+from forwarder.concealment import concealed
 
 if TYPE_CHECKING:
     from forwarder.oauth import Tokens
 
 _MECHANISMS = ("plain", "login", "cram-md5")
+_REFUSAL = "the relay refused user and password"
 
 
 class Opener:
@@ -140,7 +142,13 @@ async def _log_in(client: aiosmtplib.SMTP, user: str, password: str) -> None:
         "login": client.auth_login,
         "cram-md5": client.auth_crammd5,
     }
-    await logins[offered[0]](user, password)
+    try:
+        await logins[offered[0]](user, password)
+    except UnicodeEncodeError:
+        raise UnavailableError("user or password is no text that can be sent") from None
+    except aiosmtplib.SMTPException as error:
+        response = f"\0{user}\0{password}".encode()
+        raise UnavailableError(concealed(_reason(error), _REFUSAL, password, response)) from None
 
 
 def _client_tls(settings: configuration.Upstream) -> ssl.SSLContext:
@@ -157,7 +165,7 @@ def _client_tls(settings: configuration.Upstream) -> ssl.SSLContext:
 def _reason(error: Exception) -> str:
     """Say why a relay cannot be used, without what was sent to it."""
     if isinstance(error, aiosmtplib.SMTPResponseException):
-        return str(Answer(error.code, printable(error.message)))
+        return one_line(error.code, error.message)
     cause = error.__cause__ or error
     if isinstance(cause, ssl.SSLCertVerificationError):
         return f"the relay's certificate is not accepted: {cause.verify_message}"

@@ -281,7 +281,8 @@ def pick_up(path: pathlib.Path, largest: int) -> Left:
         OSError: if it cannot be read, or is not a file of its own.
     """
     flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-    with os.fdopen(os.open(path, flags), "rb") as file:
+    # `fdopen` would leave the descriptor of a folder open.
+    with open(path, "rb", opener=lambda name, _: os.open(name, flags)) as file:
         found = os.fstat(file.fileno())
         if not stat.S_ISREG(found.st_mode) or found.st_nlink != 1:
             raise ValueError("this is not a file of its own")

@@ -3,7 +3,10 @@
 import asyncio
 import collections
 import contextlib
+import errno
 import functools
+import os
+import pathlib
 import time
 from collections.abc import Coroutine
 
@@ -11,6 +14,8 @@ from forwarder import addresses, delivery, journal, queue, settlement
 from forwarder.queue_file import Mark, Record
 
 TICK_SECONDS = 1.0
+# What keeps any file from being read for a while, and is not the fault of that one.
+_PASSING = {errno.EIO, errno.EMFILE, errno.ENFILE, errno.ENOMEM}
 
 
 class Schedule:
@@ -21,7 +26,9 @@ class Schedule:
         self._storage = work.storage
         self._ready: collections.deque[Record] = collections.deque()
         self._running: set[asyncio.Task[None]] = set()
-        self._strange: set[str] = set()
+        self._done_with: set[str] = set()
+        """The names of files in `incoming` at which there is no need to look again."""
+        self._told: dict[str, str] = {}
 
     async def run(self) -> None:
         """Look at everything once a second, and send what is due as soon as it can be."""
@@ -67,23 +74,51 @@ class Schedule:
                 self._work.pool.try_now()
 
     async def _take_left(self) -> None:
-        spool = self._storage.spool
-        limit = self._work.settings.limits.message_size
-        for path in list(spool.incoming.iterdir()):
-            name = path.name
-            if name.startswith(".") or name in self._strange:
+        paths = {path.name: path for path in self._storage.spool.incoming.iterdir()}
+        self._done_with &= paths.keys()
+        self._told = {name: self._told[name] for name in self._told.keys() & paths.keys()}
+        for name, path in paths.items():
+            if name.startswith(".") or name in self._done_with:
                 continue
-            try:
-                left = await self._storage.in_thread(functools.partial(queue.pick_up, path, limit))
-                await self._work.take_left(_submission(left, self._work.settings.hostname), name)
-            except (ValueError, LookupError, TypeError) as error:
-                journal.logger.warning("discarded file=%s reason=%s", name, error)
-            except OSError as error:
-                journal.logger.warning("left file=%s reason=%s", name, error)
-                self._strange.add(name)
-                continue
-            with contextlib.suppress(IsADirectoryError):
-                path.unlink(missing_ok=True)
+            if await self._take_file(path):
+                # One that cannot be removed must not be taken twice.
+                self._done_with.add(name)
+                with contextlib.suppress(IsADirectoryError):
+                    path.unlink(missing_ok=True)
+
+    async def _take_file(self, path: pathlib.Path) -> bool:
+        """Queue a message that was left; return whether its file may go.
+
+        It may not while the message cannot be kept, or a program's rules fail on it: whoever left
+        it was told that it is accepted.
+        """
+        name, settings = path.name, self._work.settings
+        pick_up = functools.partial(queue.pick_up, path, settings.limits.message_size)
+        try:
+            submission = _submission(await self._storage.in_thread(pick_up), settings.hostname)
+        except (ValueError, LookupError, TypeError) as error:
+            journal.note("discarded", file=name, reason=error)
+            return True
+        except OSError as error:
+            if error.errno not in _PASSING:
+                self._done_with.add(name)
+            self._tell("left", name, _cause(error))
+            return False
+        try:
+            await self._work.take_left(submission, name)
+        except OSError as error:
+            self._tell("left", name, _cause(error))
+        except Exception as error:  # noqa: BLE001 - a program's rules may raise anything
+            self._tell("rule-failed", name, _cause(error))
+        else:
+            return True
+        return False
+
+    def _tell(self, event: str, name: str, reason: str) -> None:
+        """Log why a file stays; the same is not logged at each look."""
+        if self._told.get(name) != f"{event} {reason}":
+            self._told[name] = f"{event} {reason}"
+            journal.note(event, file=name, reason=reason)
 
     def _end_what_failed(self) -> None:
         """Bounce what failed before the service was killed, and what waited for too long."""
@@ -127,6 +162,12 @@ class Schedule:
     async def _alone(self, record: Record, work: Coroutine[None, None, None]) -> None:
         with self._work.alone(record), settlement.logged(record):
             await work
+
+
+def _cause(error: Exception) -> str:
+    """Say what failed without the error's own words, which may have the message's in them."""
+    number = error.errno if isinstance(error, OSError) else None
+    return os.strerror(number) if number else type(error).__name__
 
 
 def _submission(left: queue.Left, hostname: str) -> delivery.Submission:

@@ -80,8 +80,6 @@ def message(forwarder: told.Told, request: Request) -> submission.Mail:
     if not request.subject.isprintable():
         raise failures.DataError("the subject is not one line of text")
     made = email.message.EmailMessage(policy=email.policy.SMTP)
-    made["From"] = author
-    made["To"] = ", ".join(to)
     made["Subject"] = request.subject
     made["Date"] = email.utils.localtime()
     made["Message-ID"] = email.utils.make_msgid(domain=forwarder.domain)
@@ -90,7 +88,9 @@ def message(forwarder: told.Told, request: Request) -> submission.Mail:
         _attach(made, path)
     ascii_only = "".join((author, *to)).isascii()
     content = made.as_bytes(policy=email.policy.SMTP if ascii_only else email.policy.SMTPUTF8)
-    return submission.Mail(author, tuple(to), content)
+    # Python's own headers take addresses apart, and fail on some that a mailbox may well have.
+    addressed = "From: {}\r\nTo: {}\r\n".format(author, ",\r\n ".join(to)).encode()
+    return submission.Mail(author, tuple(to), addressed + content)
 
 
 def _one_address(text: str | None, domain: str) -> str:
