@@ -21,8 +21,8 @@ CHARMS := build/localjuju/smtp-integrator.charm build/localjuju/smtp-sink.charm 
 	build/localjuju/smtp-forwarder.charm build/localjuju/smtp-requirer.charm
 PACK := $(BIN)/python -m localjuju.pack --cache build/venvs
 
-.PHONY: help demo test test-default test-other test-releases unit integration resilience lint format docs bench bench-hooks \
-	bench-forwarder charm charms packages relay-check requirements clean
+.PHONY: help demo test test-default test-other test-releases unit integration resilience lint \
+	format docs bench bench-hooks bench-forwarder charm charms packages relay-check requirements clean
 .DELETE_ON_ERROR:
 
 help:

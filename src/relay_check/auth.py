@@ -61,10 +61,10 @@ def _try(session: Session, record: Record) -> None:
     session.clock.extend_stage()
     reply = _attempt(session, mechanism)
     record.facts["answer"] = reply.quoted
-    if reply.is_positive and reply.code != _SUCCESS:
-        raise session.failed(Kind.PROTOCOL, reply.quoted)
     if not reply.is_positive:
         raise session.refused("auth", reply)
+    if reply.code != _SUCCESS:
+        raise session.failed(Kind.PROTOCOL, reply.quoted)
     session.authenticated = True
 
 

@@ -123,8 +123,7 @@ def _hide(text: str, pieces: set[str]) -> str:
 
 def _known(text: str, pieces: set[str], *, leave_out: set[int]) -> set[int]:
     """Return the places where pieces stand in a text, without its blanks and what to leave out."""
-    places = [i for i, character in enumerate(text) if not character.isspace()]
-    places = [place for place in places if place not in leave_out]
+    places = [i for i, sign in enumerate(text) if i not in leave_out and not sign.isspace()]
     squeezed = _squeezed("".join(text[place] for place in places))
     known: set[int] = set()
     # A token has thousands of pieces, and most are of one length: look in the set for each part.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
 from forwarder_running import RECIPIENT, SENDER
@@ -13,7 +13,9 @@ from scripted_upstream import SECONDS
 from forwarder.channel import Channel, GoneError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    from collections.abc import AsyncGenerator, Coroutine
+
+T = TypeVar("T")
 
 
 @contextlib.asynccontextmanager
@@ -40,6 +42,10 @@ async def connected(answer: bytes, *, repeats: bool = False) -> AsyncGenerator[C
         channel.abort()
 
 
+def ran(work: Coroutine[Any, Any, T]) -> T:
+    return asyncio.run(asyncio.wait_for(work, SECONDS))
+
+
 async def _cancel_and_begin() -> None:
     async with connected(b"") as channel:
         first = asyncio.create_task(channel.begin(f"<{SENDER}>", [RECIPIENT]))
@@ -56,7 +62,7 @@ async def _begin(answer: bytes, *, repeats: bool = False, recipients: int = 1) -
 
 def test_who_begins_as_another_is_cancelled_hears_that_the_connection_is_gone() -> None:
     with pytest.raises(GoneError):
-        asyncio.run(asyncio.wait_for(_cancel_and_begin(), SECONDS))
+        ran(_cancel_and_begin())
 
 
 @pytest.mark.parametrize(
@@ -65,7 +71,7 @@ def test_who_begins_as_another_is_cancelled_hears_that_the_connection_is_gone() 
 )
 def test_no_answer_counts_behind_the_end_of_a_conversation(answer: bytes) -> None:
     with pytest.raises(GoneError):
-        asyncio.run(asyncio.wait_for(_begin(answer), SECONDS))
+        ran(_begin(answer))
 
 
 async def _begin_and_look(answer: bytes) -> bool:
@@ -77,17 +83,17 @@ async def _begin_and_look(answer: bytes) -> bool:
 def test_an_answer_that_nobody_asked_for_ends_the_connection() -> None:
     """It would be taken for the answer to the next command."""
     taken = b"250 taken\r\n"
-    assert asyncio.run(asyncio.wait_for(_begin_and_look(taken * 2), SECONDS))
-    assert not asyncio.run(asyncio.wait_for(_begin_and_look(taken * 3), SECONDS))
+    assert ran(_begin_and_look(taken * 2))
+    assert not ran(_begin_and_look(taken * 3))
 
 
 def test_many_answers_at_once_are_not_one_without_end() -> None:
     answers = b"250 2.1.5 " + b"x" * 80 + b"\r\n"
     began = _begin(answers * 1001, recipients=1000)
-    assert asyncio.run(asyncio.wait_for(began, SECONDS)) == 1000
+    assert ran(began) == 1000
 
 
 @pytest.mark.parametrize("part", [b"250-and more\r\n" * 100, b"and more" * 100])
 def test_an_answer_without_end_is_not_read_to_its_end(part: bytes) -> None:
     with pytest.raises(GoneError, match="the relay's answer has no end"):
-        asyncio.run(asyncio.wait_for(_begin(part, repeats=True), SECONDS))
+        ran(_begin(part, repeats=True))

@@ -189,18 +189,21 @@ def answering(answer: bytes, *, trickles: bool = False) -> Generator[int]:
             thread.join()
 
 
+def error_at(port: int, *, timeout: float = TIMEOUT) -> TokenError:
+    grant = Grant(f"https://127.0.0.1:{port}/token", "mailer", client_secret="s3cret-zebra")
+    return error_of(grant, timeout=timeout)
+
+
 def test_port_without_tls() -> None:
     with answering(b"HTTP/1.0 400 Bad Request\r\n\r\n") as port:
-        grant = Grant(f"https://127.0.0.1:{port}/token", "mailer", client_secret="s3cret-zebra")
-        error = error_of(grant)
+        error = error_at(port)
 
     assert (error.kind, error.words) == (Kind.TLS, "wrong version number")
 
 
 def test_server_that_closes_in_the_handshake() -> None:
     with answering(b"") as port:
-        grant = Grant(f"https://127.0.0.1:{port}/token", "mailer", client_secret="s3cret-zebra")
-        error = error_of(grant)
+        error = error_at(port)
 
     assert (error.kind, error.words, error.temporary) == (
         Kind.CONNECTION,
@@ -218,8 +221,7 @@ def test_end_in_the_handshake_as_each_python_says_it(
 
     monkeypatch.setattr(ssl.SSLSocket, "do_handshake", end)
     with answering(b"") as port:
-        grant = Grant(f"https://127.0.0.1:{port}/token", "mailer", client_secret="s3cret-zebra")
-        error = error_of(grant)
+        error = error_at(port)
 
     assert error.kind is Kind.CONNECTION
 
@@ -232,8 +234,7 @@ def test_reason_that_python_has_no_name_for(monkeypatch: pytest.MonkeyPatch) -> 
 
     monkeypatch.setattr(ssl.SSLSocket, "do_handshake", refuse)
     with answering(b"") as port:
-        grant = Grant(f"https://127.0.0.1:{port}/token", "mailer", client_secret="s3cret-zebra")
-        error = error_of(grant)
+        error = error_at(port)
 
     assert (error.kind, error.words) == (Kind.TLS, "legacy sigalg disallowed or unsupported")
 
@@ -241,8 +242,7 @@ def test_reason_that_python_has_no_name_for(monkeypatch: pytest.MonkeyPatch) -> 
 def test_server_that_trickles_is_left_in_time() -> None:
     # A record of TLS that announces much and never ends.
     with answering(b"\x16\x03\x03\x40\x00\x02", trickles=True) as port:
-        grant = Grant(f"https://127.0.0.1:{port}/token", "mailer", client_secret="s3cret-zebra")
-        error = error_of(grant, timeout=0.5)
+        error = error_at(port, timeout=0.5)
 
     assert (error.kind, error.words, error.temporary) == (
         Kind.TIMEOUT,
