@@ -26,14 +26,19 @@ class Process:
 
 
 def find(pid: int) -> Process | None:
-    """Return the process that has this number now; None if there is none, or only a zombie."""
+    """Return the process that has this number now; None if there is none, or only a zombie.
+
+    A process whose first thread has ended is a zombie too, and keeps its files and sockets until
+    the last one has: it is one that still runs.
+    """
     try:
         stat = (_PROC / str(pid) / "stat").read_text(encoding="utf-8", errors="replace")
     except (FileNotFoundError, ProcessLookupError):
         return None
     # The second field is the program's name in parentheses, and may hold blanks and parentheses.
     fields = stat.rpartition(")")[2].split()
-    if fields[0] in {"Z", "X"}:
+    state, threads = fields[0], int(fields[17])
+    if state in {"Z", "X"} and threads <= 1:
         return None
     boot = (_PROC / "sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
     return Process(pid, f"{boot}/{fields[19]}")

@@ -146,9 +146,12 @@ def ends(process: int) -> bool:
 
 
 def has_ended(process: int) -> bool:
-    """Whether a process has ended, be it that nobody has asked for its exit code yet."""
+    """Whether a process has ended, be it that nobody has asked for its exit code yet.
+
+    Its sockets are open until the last of its threads has ended.
+    """
     with contextlib.suppress(OSError):
-        return (
-            pathlib.Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
-        )
+        fields = pathlib.Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+        state, threads = fields[0], int(fields[17])
+        return state == "Z" and threads <= 1
     return True

@@ -15,6 +15,13 @@ signal.signal(signal.SIGTERM, signal.SIG_IGN)
 print("ready", flush=True)
 time.sleep(60)
 """
+# The first thread ends, another goes on.
+HEADLESS = """
+import ctypes, threading, time
+threading.Thread(target=time.sleep, args=(60,)).start()
+print("ready", flush=True)
+ctypes.CDLL(None).pthread_exit(None)
+"""
 
 
 @pytest.fixture
@@ -64,3 +71,16 @@ def test_a_zombie_has_ended() -> None:
     assert processes.find(process) is None
     os.waitpid(process, 0)
     assert processes.find(process) is None
+
+
+def test_a_process_runs_until_its_last_thread_has_ended() -> None:
+    with subprocess.Popen([sys.executable, "-c", HEADLESS], stdout=subprocess.PIPE) as headless:
+        assert headless.stdout is not None
+        headless.stdout.readline()
+        try:
+            process = started(headless)
+            assert not processes.wait(process, timeout=0.5)
+            processes.end(process)
+            assert processes.find(headless.pid) is None
+        finally:
+            headless.kill()
