@@ -99,8 +99,9 @@ class Controller:
     def _write_hook_commands(self) -> None:
         """Write the one client under the name of each hook command.
 
-        A charm's environment changes nothing of what perl does: `-T` and `-C0` let perl's own
-        variables be, and in the locale C it neither loads one nor misses one.
+        A charm's environment changes nothing of what they answer: `-T` and `-C0` let perl's own
+        variables be. A locale that the machine lacks makes perl warn of it; `env LC_ALL=C` would
+        keep it quiet, for a quarter of the command's whole time.
         """
         perl = shutil.which("perl")
         if perl is None:
@@ -108,7 +109,7 @@ class Controller:
         here = pathlib.Path(__file__)
         parts = [here.with_name(name).read_text() for name in ("hook_command.pl", "client.pl")]
         script = self.site.tools / ".hook-command"
-        script.write_text(f"#!/usr/bin/env -S LC_ALL=C {perl} -TC0\n{''.join(parts)}")
+        script.write_text(f"#!{perl} -TC0\n{''.join(parts)}")
         script.chmod(0o700)
         for name in hook_commands.COMMANDS:
             (self.site.tools / name).symlink_to(script.name)

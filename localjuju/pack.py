@@ -38,7 +38,10 @@ _DISPATCH = """\
 #!/bin/sh
 # Run the charm in its own environment. The interpreter is the machine's and is linked at the first
 # run, because a charm travels without one; no refresh brings another.
-charm=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
+case $0 in
+    /*) charm=${0%/*} ;;
+    *) charm=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd) ;;
+esac
 python=$charm/venv/bin/python
 if [ ! -x "$python" ]; then
     found=$(command -v python3)

@@ -135,7 +135,6 @@ def test_it_reads_its_input_when_asked_and_only_then(peer: Peer) -> None:
     [
         {"LC_ALL": "C"},
         {"LC_ALL": "C.UTF-8"},
-        {"LC_ALL": "xx_XX.UTF-8", "LANG": "nowhere"},
         {"PERL5OPT": "-Mnothing", "PERL5LIB": "/nowhere", "PERL5DB": "die"},
         {"PERL_UNICODE": "SDAL", "PERLIO": ":crlf", "PERL_BADLANG": "1"},
         {"BASH_ENV": "/nowhere", "ENV": "/nowhere", "POSIXLY_CORRECT": "1", "IFS": "-"},
@@ -147,6 +146,17 @@ def test_the_environment_changes_nothing(peer: Peer, env: dict[str, str]) -> Non
     done = peer.run("status-set", "é\n", ANY_BYTES, answer=answering(BIG, "é".encode()), env=env)
 
     assert (done.returncode, done.stdout, done.stderr) == (0, BIG, "é".encode())
+    assert peer.sent[0][2:] == [b"status-set", "é\n".encode(), ANY_BYTES]
+
+
+def test_a_locale_that_the_machine_lacks_is_warned_of_and_no_more(peer: Peer) -> None:
+    env = {"LC_ALL": "xx_XX.UTF-8", "LANG": "nowhere"}
+
+    done = peer.run("status-set", "é\n", ANY_BYTES, answer=answering(BIG, b"said"), env=env)
+
+    assert (done.returncode, done.stdout) == (0, BIG)
+    assert done.stderr.endswith(b"said")
+    assert done.stderr.startswith(b"perl: warning: Setting locale failed.")
     assert peer.sent[0][2:] == [b"status-set", "é\n".encode(), ANY_BYTES]
 
 

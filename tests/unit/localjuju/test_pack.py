@@ -100,14 +100,16 @@ def test_dispatch_runs_the_charm_in_its_environment(
     unit = tmp_path / "unit"
     with zipfile.ZipFile(packed(project)) as archive:
         archive.extractall(unit)
+    (unit / "dispatch").chmod(0o755)
     site = unit / "venv/lib" / f"python{sys.version_info.major}.{sys.version_info.minor}"
     (site / "site-packages").mkdir(parents=True)
-    for _ in range(2):
+    for command in ([unit / "dispatch"], ["./dispatch"], ["sh", "dispatch"]):
         done = subprocess.run(
-            ["sh", unit / "dispatch"],
+            command,
             check=True,
             capture_output=True,
             text=True,
+            cwd=unit,
             env={"PATH": f"{pathlib.Path(sys.executable).resolve().parent}:/usr/bin:/bin"},
         )
         assert done.stdout.split() == ["ran", f"{unit}/lib/helper.py", f"{unit}/venv"]
