@@ -16,7 +16,6 @@ hypothesis.settings.register_profile(
     deadline=None,
     # The examples of a run are the same for all who run it.
     derandomize=True,
-    max_examples=200,
 )
 hypothesis.settings.load_profile("default")
 

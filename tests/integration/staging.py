@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import itertools
 import json
 import pathlib
@@ -44,11 +45,14 @@ class Sink:
     juju: jubilant.Juju
     app: str
     host: str
-    ca: str
 
     @property
     def unit(self) -> str:
         return f"{self.app}/0"
+
+    @functools.cached_property
+    def ca(self) -> str:
+        return self.juju.run(self.unit, "get-ca").results["ca"]
 
     def relay(self, transport_security: str) -> dict[str, str | int]:
         """Return the integrator's options for one of the sink's listeners."""
@@ -59,7 +63,7 @@ class Sink:
             "host": self.host,
             "port": int(found[1]),
             "transport_security": transport_security,
-            "tls_ca_chain": self.ca,
+            "tls_ca_chain": "" if transport_security == "none" else self.ca,
         }
 
     def messages(self) -> list[Message]:
@@ -187,7 +191,7 @@ class Staging:
         status = self.settle(lambda status: jubilant.all_active(status, app))
         unit = status.apps[app].units[f"{app}/0"]
         host = "127.0.0.1" if self.on_localjuju else unit.public_address
-        return Sink(self.juju, app, host, self.juju.run(f"{app}/0", "get-ca").results["ca"])
+        return Sink(self.juju, app, host)
 
     def databag(self, unit: str, app: str, *, endpoint: str = "smtp") -> dict[str, str]:
         """Return what a unit reads in the databag of an application related to its own."""

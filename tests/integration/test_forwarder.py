@@ -112,7 +112,8 @@ def test_a_new_password_of_the_relay_loses_no_mail(
     stop = threading.Event()
 
     def send() -> None:
-        while not stop.is_set():
+        # Between two messages the unit is idle, so that the model can settle.
+        while not stop.wait(0.5):
             sent.append(f"flowing {len(sent)}")
             leader.sendmail(sent[-1])
 

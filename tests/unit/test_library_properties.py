@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import urllib.parse
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
 # Thousands of examples need the harness: its successor takes ten times as long for each.
 pytestmark = pytest.mark.filterwarnings("ignore:Harness is deprecated")
 
-EXAMPLES = int(os.environ.get("EXAMPLES", "150"))
 EMAIL = pydantic.TypeAdapter[str](pydantic.EmailStr)
 METADATA = """
 name: requirer
@@ -144,7 +142,6 @@ def ended(made: Any, test: Callable[[], object]) -> None:
         made.cleanup()
 
 
-@hypothesis.settings(max_examples=EXAMPLES)
 @hypothesis.given(
     whole=WRITTEN | NOTHING,
     dropped=DROPPED,
@@ -178,7 +175,6 @@ def test_no_databag_makes_the_library_raise(
     ended(made, survives)
 
 
-@hypothesis.settings(max_examples=EXAMPLES)
 @hypothesis.given(
     fields=RELAYS, password=TEXTS | st.none(), as_secret=st.booleans(), grant=GRANTS | st.none()
 )
@@ -219,7 +215,6 @@ def test_every_valid_relay_survives_from_provider_to_requirer(
     ended(provider, lambda: ended(requirer, survives))
 
 
-@hypothesis.settings(max_examples=EXAMPLES)
 @hypothesis.given(
     fields=RELAYS,
     password=TEXTS | st.none(),
