@@ -30,7 +30,7 @@ import forwarder
 class Failing(forwarder.Rules):
     def extra_headers(self, recipient):
         if recipient.startswith("odd") and not pathlib.Path("mended").exists():
-            raise {error}("confidential")
+            raise {error}(recipient)
         return []
 
 forwarder.serve(["127.0.0.1:0"], sys.argv[1], "queue", Failing())
@@ -68,17 +68,21 @@ def test_what_the_rules_fail_on_is_kept_and_tried_again(
 ) -> None:
     log = serve(error)
     name = queue.drop_off(tmp_path / "queue", SENDER, ["odd@example.org"], CONTENT)
-    wait_until(lambda: "rule-failed" in log.read_text())
+    wait_until(lambda: "in extra_headers" in log.read_text())
     for _ in range(2):
         # Each look at the folder takes in what is fine.
         queue.drop_off(tmp_path / "queue", SENDER, [RECIPIENT], CONTENT)
         count = len(upstream.messages)
         upstream.wait_for(count + 1)
     assert queue.Spool(tmp_path / "queue").incoming.joinpath(name).exists()
-    assert re.findall("rule-failed.*", log.read_text()) == [
-        f"rule-failed file={name} reason={error}"
+    written = log.read_text()
+    assert re.findall("(?:left|rule-failed) .*", written) == [
+        f'left file={name} reason="a rule failed: {error}"',
+        f"rule-failed reason={error}",
     ]
-    assert "confidential" not in log.read_text()
+    # Its author sees where.
+    assert written.count("in extra_headers") == 1
+    assert "odd@" not in log.read_text()
     (tmp_path / "mended").touch()
     wait_until(lambda: upstream.messages[-1].recipients == ("odd@example.org",))
     wait_until(lambda: not list((tmp_path / "queue/incoming").iterdir()))

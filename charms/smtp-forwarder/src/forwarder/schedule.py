@@ -109,16 +109,19 @@ class Schedule:
         except OSError as error:
             self._tell("left", name, _cause(error))
         except Exception as error:  # noqa: BLE001 - a program's rules may raise anything
-            self._tell("rule-failed", name, _cause(error))
+            if self._tell("left", name, f"a rule failed: {type(error).__name__}"):
+                self._work.rule_failed(error)
         else:
             return True
         return False
 
-    def _tell(self, event: str, name: str, reason: str) -> None:
-        """Log why a file stays; the same is not logged at each look."""
-        if self._told.get(name) != f"{event} {reason}":
-            self._told[name] = f"{event} {reason}"
-            journal.note(event, file=name, reason=reason)
+    def _tell(self, event: str, name: str, reason: str) -> bool:
+        """Log why a file stays, if the same was not logged at an earlier look; return whether."""
+        if self._told.get(name) == f"{event} {reason}":
+            return False
+        self._told[name] = f"{event} {reason}"
+        journal.note(event, file=name, reason=reason)
+        return True
 
     def _end_what_failed(self) -> None:
         """Bounce what failed before the service was killed, and what waited for too long."""

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import time
+import traceback
 from collections.abc import Generator
 
 from forwarder import (
@@ -28,7 +29,7 @@ class Settlement:
         self.settings = settings
         self.storage = store
         self._digest = digest.Digest(store.spool.path / "digest")
-        self._told: set[str] = set()
+        self._told: set[tuple[object, ...]] = set()
 
     def note(self, record: Record, outcome: transit.Outcome) -> None:
         """Note in a record what came of an attempt, and log it."""
@@ -134,16 +135,23 @@ class Settlement:
             self._digest.clear()
 
     async def tell_rule_failed(self, error: Exception) -> None:
-        """Log an error of a program's rules, and tell the administrator once.
+        """Log where a program's rules raised an error, and tell the administrator once of each place.
+
+        The error's own words are left out: they may have the message's in them.
 
         Raises:
             OSError: if it cannot be kept.
         """
-        journal.logger.error("rule-failed", exc_info=error)
-        told = f"{type(error).__name__}: {error}"
-        if self.settings.administrator and told not in self._told:
-            self._told.add(told)
-            text = f"A rule failed, and mail is answered with 451 because of it.\n\n{told}\n"
+        kind, frames = type(error).__name__, traceback.extract_tb(error.__traceback__)
+        where = "".join(traceback.format_list(frames))
+        journal.logger.error("rule-failed reason=%s\n%s", kind, where)
+        place = (kind, *((frame.filename, frame.lineno) for frame in frames[-1:]))
+        if self.settings.administrator and place not in self._told:
+            self._told.add(place)
+            text = (
+                "A rule failed. Until it is mended, such mail is answered with 451, and waits in"
+                f" the queue's folder where a program left it.\n\n{where}\n{kind}\n"
+            )
             await self._tell("A rule failed", text)
 
     def log(self, event: str, record: Record, number: int, **more: object) -> None:
