@@ -88,8 +88,7 @@ def measure(*, messages: int, runs: int, long_run: int, queue: tuple[int, ...]) 
             ports[POSTFIX] = postfix.port
         delivered = {case: _rates(case, ports, sink, messages, runs) for case in cases()}
         memory = _memory(forwarder, sink, long_run)
-    drained = {count: _queue_and_drain(count)[1] for count in queue}
-    return Figures(delivered, _queued(messages, runs), drained, memory, load)
+    return Figures(delivered, _queued(messages, runs), _drained(queue, runs), memory, load)
 
 
 def _rates(
@@ -151,18 +150,27 @@ def _answer_seconds(case: Case, port: int, count: int) -> float:
         return float(load.stdout.readline() if load.stdout else "nan")
 
 
-def _queue_and_drain(count: int) -> tuple[float, float]:
-    """Queue messages while there is no relay, then start one; return the seconds of both."""
+def _drained(queue: tuple[int, ...], runs: int) -> dict[int, float]:
+    """The seconds in which each number of messages leaves the queue, measured in turn."""
+    found: dict[int, list[float]] = {count: [] for count in queue}
+    for _ in range(runs):
+        for count, seconds in found.items():
+            seconds.append(_drain_seconds(count))
+    return {count: statistics.median(seconds) for count, seconds in found.items()}
+
+
+def _drain_seconds(count: int) -> float:
+    """Queue messages while there is no relay, then start one; return how long that takes them."""
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         port = free_port()
         with running(Forwarder(pathlib.Path(folder), port)) as forwarder:
-            queued = _answer_seconds(_USUAL, forwarder.port, count)
+            _answer_seconds(_USUAL, forwarder.port, count)
             with running(Sink(port)) as sink:
                 wait_until(lambda: sink.count > 0, _LONG_SECONDS)
                 begin, first = time.perf_counter(), sink.count
                 wait_until(lambda: sink.count >= count, _LONG_SECONDS)
                 seconds = time.perf_counter() - begin
-    return queued, seconds * count / max(count - first, 1)
+    return seconds * count / max(count - first, 1)
 
 
 @contextlib.contextmanager

@@ -37,6 +37,12 @@ def test_a_missed_aim_is_named(changed: Figures, missed: str) -> None:
     assert missed in page.partition("Missed: ")[2]
 
 
+def test_twice_as_much_as_there_is_is_no_aim() -> None:
+    page = report.render(figures(sink=40, forwarder=39), messages=10, runs=1)
+    assert "Every aim is met." in page
+    assert "2 kB, a connection for each, beside Postfix" not in page
+
+
 def test_a_busy_machine_is_told() -> None:
     assert "measure again when it is idle" in report.render(figures(load=9), messages=1, runs=1)
 
