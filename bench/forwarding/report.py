@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 _OF_SINK, _OF_POSTFIX, _OF_QUEUED, _GROWTH, _MEGABYTE = 0.6, 2.0, 1.0, 1.3, 1_000_000
 _MANY_CLIENTS = 8
 _QUIET = 0.7
+_NO_AIM = """\
+Where Postfix passes on half of what the sink takes, nothing could pass on twice as much, and that
+is no aim."""
 _MODE_WORDS = {"many": "one connection for many", "one": "a connection for each"}
 
 
@@ -46,8 +49,7 @@ def render(figures: Figures, *, messages: int, runs: int) -> str:
             [(one.name, one.figure, one.aim, "met" if one.met else "**missed**") for one in found],
         ),
         f"Missed: {'; '.join(missed)}." if missed else "Every aim is met.",
-        "Where Postfix passes on half of what the sink takes, nothing could pass on twice as much, and\n"
-        "that is no aim.",
+        _NO_AIM,
         "## Delivered",
         "Messages in a second that reach the sink, and in parentheses the ratio to the bare sink.",
         _delivered(figures),
