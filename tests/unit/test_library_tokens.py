@@ -78,6 +78,11 @@ def test_a_lifetime_may_be_a_string_or_absent(
     assert len(endpoint.requests) == 1
 
 
+def test_an_answer_may_begin_with_a_byte_order_mark(endpoint: token_endpoint.Endpoint) -> None:
+    endpoint.answer = (200, "\ufeff" + json.dumps({"access_token": "s3cret"}))
+    assert library_tokens.of(endpoint).access_token(library_tokens.LONG) == "s3cret"
+
+
 def test_another_grant_has_a_token_of_its_own(endpoint: token_endpoint.Endpoint) -> None:
     data = library_tokens.of(endpoint)
     first = data.access_token(library_tokens.LONG)

@@ -1490,7 +1490,8 @@ def _json_object(text: bytes) -> Mapping[str, Any]:
     """Return the object that a text of JSON is; what is none is empty."""
     content: Any = None
     with contextlib.suppress(ValueError, RecursionError):
-        content = json.loads(text.decode())
+        # Of bytes a byte order mark is taken, of text it is not.
+        content = json.loads(text)
     return cast("Mapping[str, Any]", content) if isinstance(content, dict) else {}
 
 
