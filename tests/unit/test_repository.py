@@ -8,6 +8,7 @@ import subprocess
 import sys
 
 import pytest
+import yaml
 
 from charms.smtp_integrator.v0 import smtp
 
@@ -25,6 +26,16 @@ def test_requirements_are_what_the_lock_says(project: str) -> None:
     )
 
     assert (folder / "requirements.txt").read_text() == exported.stdout, "run make requirements"
+
+
+def test_dependabot_is_told_of_every_lock_and_of_nothing_else() -> None:
+    updates = yaml.safe_load((ROOT / ".github/dependabot.yml").read_text())["updates"]
+    folders = [update["directories"] for update in updates if update["package-ecosystem"] == "uv"]
+    locks = [ROOT / "uv.lock", *ROOT.glob("charms/*/uv.lock")]
+
+    assert [sorted(ROOT / folder.lstrip("/") for folder in told) for told in folders] == [
+        sorted(lock.parent for lock in locks)
+    ]
 
 
 def test_every_link_of_the_documentation_leads_to_a_file() -> None:
