@@ -95,6 +95,12 @@ def test_a_plan_names_the_model_by_its_uuid(page: pathlib.Path) -> None:
     assert "juju_model" not in plan
 
 
+def test_the_examples_machine_is_on_the_forwarders_base(plan: Any) -> None:
+    (example,) = EXAMPLES
+    bases = re.findall(r'^ +base = "(.*)"$', (example / "main.tf").read_text(), re.MULTILINE)
+    assert bases == [plan("smtp-forwarder")["variables"]["base"]["value"]]
+
+
 @charms
 def test_a_module_has_the_fields_variables(charm: str, plan: Any) -> None:
     is_subordinate = read(charm, "charmcraft.yaml").get("subordinate", False)

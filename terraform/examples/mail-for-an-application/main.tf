@@ -76,7 +76,11 @@ resource "juju_integration" "forwarder_smtp" {
 resource "juju_application" "scripts" {
   name       = "scripts"
   model_uuid = var.model_uuid
-  charm { name = "ubuntu" }
+  charm {
+    name = "ubuntu"
+    # The forwarder's, because a subordinate joins an application of its own base alone.
+    base = "ubuntu@24.04"
+  }
 }
 
 resource "juju_integration" "forwarder_host" {
