@@ -139,6 +139,14 @@ def test_the_endpoints_words_are_the_errors_without_what_was_sent(
     )
 
 
+def test_the_endpoints_words_may_have_oktas_own_names(endpoint: token_endpoint.Endpoint) -> None:
+    said = "Invalid value for 'client_id' parameter."
+    endpoint.answer = 401, {"errorCode": "invalid_client", "errorSummary": said}
+    assert library_tokens.failure(library_tokens.of(endpoint)) == (
+        f"the token endpoint gave no token (HTTP status 401): invalid_client: {said}"
+    )
+
+
 def test_a_secret_is_hidden_as_the_form_had_it_too(endpoint: token_endpoint.Endpoint) -> None:
     secret = "1//refresh+token~ä"
     content = {**endpoint.content("refresh-token"), "refresh-token": secret}
