@@ -150,8 +150,7 @@ def _target(options: argparse.Namespace) -> Target:
         raise ValueError("--redeem-refresh-token goes with --oauth-file")
     password, ca_chain = None, None
     if options.password_file:
-        password = _read("--password-file", options.password_file).removesuffix("\n")
-        password = password.removesuffix("\r")
+        password = _read("--password-file", options.password_file).rstrip("\r\n")
     auth_type = "plain" if options.password_file else "oauth2" if options.oauth_file else "none"
     if options.ca_file:
         ca_chain = _read("--ca-file", options.ca_file)
@@ -191,7 +190,8 @@ def _read(option: str, file: str) -> str:
     """Return the file's text; raises a ValueError that shows neither its name nor its content."""
     try:
         data = sys.stdin.buffer.read() if file == "-" else pathlib.Path(file).read_bytes()
-        return data.decode()
+        # Some editors begin a file with a byte order mark, which nobody means.
+        return data.decode("utf-8-sig")
     except UnicodeDecodeError:
         raise ValueError(f"{option}: its content is not UTF-8") from None
     except OSError as e:

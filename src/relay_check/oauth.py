@@ -67,6 +67,8 @@ def _fetch(session: Session, record: Record, grant: smtp_oauth.Grant) -> None:
     record.facts["expires-in"] = f"{token.expires_in:.0f} s"
     if token.refresh_token:
         session.quote.hide_random(token.refresh_token)
+    # Some give one where none was used, and some give the one that was used once more.
+    if grant.refresh_token and token.refresh_token not in {"", grant.refresh_token}:
         record.warnings.append(session.diagnose(Kind.REFRESH_TOKEN_ROTATED))
 
 

@@ -120,13 +120,15 @@ def signed(payload: Mapping[str, str | int], private_key: str, certificate: str 
 
 def _sign(key: PrivateKey, data: bytes) -> bytes:
     """RS256 or ES256 (RFC 7518 sections 3.3 and 3.4); raises UnusableError."""
-    # A pipe may take no more than a page, where a user of the machine has many of them (pipe(7)).
-    with os.fdopen(os.memfd_create("key"), "wb") as memory:
-        memory.write(key.pem.encode(errors="replace"))
-        memory.flush()
-        command = ("dgst", "-sha256", "-sign", f"/dev/fd/{memory.fileno()}")
+    reading, writing = os.pipe()
+    with os.fdopen(reading, "rb"):
+        # A pipe may take no more than a page, where a user of the machine has many of them
+        # (pipe(7)): the digest fits, and the key is the standard input.
+        with os.fdopen(writing, "wb") as digest:
+            digest.write(hashlib.sha256(data).digest())
+        sign = ("pkeyutl", "-sign", "-inkey", "/dev/stdin", "-pkeyopt", "digest:sha256")
         try:
-            signature = _openssl(*command, given=data, inherited=memory.fileno())
+            signature = _openssl(*sign, "-in", f"/dev/fd/{reading}", given=key.pem, pipe=reading)
         except _RefusedError:
             raise UnusableError("key private-key signs nothing: make a new one") from None
     return signature if key.algorithm == "RS256" else _fixed_width(signature)
@@ -162,23 +164,23 @@ def _x509(certificate: str, *wanted: str) -> bytes:
         ) from None
 
 
-def _openssl(*command: str, given: str | bytes, inherited: int | None = None) -> bytes:
+def _openssl(*command: str, given: str, pipe: int | None = None) -> bytes:
     """Run openssl, and return what it prints.
 
     Raises:
         UnusableError: If there is no such command.
         _RefusedError: If it refuses what it is given.
     """
-    given = given.encode(errors="replace") if isinstance(given, str) else given
-    if len(given) > _LONGEST:
+    text = given.encode(errors="replace")
+    if len(text) > _LONGEST:
         raise _RefusedError
     try:
         done = subprocess.run(
             ["openssl", *command],
-            input=given,
+            input=text,
             capture_output=True,
             check=False,
-            pass_fds=[] if inherited is None else [inherited],
+            pass_fds=[] if pipe is None else [pipe],
             timeout=_SECONDS,
         )
     except FileNotFoundError:

@@ -85,7 +85,9 @@ class Refusal:
     def read(cls, status: int, body: bytes) -> Refusal:
         """Read an answer; what is not JSON has neither code nor words."""
         fields = json_object(body)
-        error, description = fields.get("error"), fields.get("error_description")
+        # Okta names them otherwise where it does not know the client.
+        error = fields.get("error", fields.get("errorCode"))
+        description = fields.get("error_description", fields.get("errorSummary"))
         if not isinstance(error, str):
             return cls(status, "", "")
         return cls(status, _clean(error), description if isinstance(description, str) else "")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import json
 import pathlib
+import re
 import shutil
 from typing import Any
 
@@ -26,6 +27,11 @@ CHARMS = {
     "smtp-sink": ROOT / "charms" / "smtp-sink",
 }
 EXAMPLES = sorted(TERRAFORM.glob("examples/*/"))
+PLANS = [
+    ROOT / "docs/how-to/deploy-with-terraform.md",
+    *sorted(TERRAFORM.glob("*/README.md")),
+    *sorted(TERRAFORM.glob("examples/*/main.tf")),
+]
 # What every module of the field takes; a subordinate has neither machines nor units of its own.
 VARIABLES = {"app_name", "base", "channel", "config", "model_uuid", "revision"}
 OF_A_PRINCIPAL = {"constraints", "units"}
@@ -67,6 +73,32 @@ def test_a_module_loads(folder: str, tmp_path: pathlib.Path) -> None:
     shutil.copytree(TERRAFORM, copy, ignore=shutil.ignore_patterns("tests", ".terraform"))
     result = TerraformCommand(str(copy / folder)).get(check=False)
     assert result.retcode == 0, result.error
+
+
+def test_the_plan_of_the_documentation_loads(tmp_path: pathlib.Path) -> None:
+    page = (ROOT / "docs/how-to/deploy-with-terraform.md").read_text()
+    plans = re.findall(r"^```terraform\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    assert len(plans) == 1
+    shutil.copytree(TERRAFORM, tmp_path / "terraform", ignore=shutil.ignore_patterns("tests"))
+    (tmp_path / "main.tf").write_text(plans[0])
+    command = TerraformCommand(str(tmp_path))
+    assert command.fmt(check=True, diff=True).retcode == 0
+    result = command.get(check=False)
+    assert result.retcode == 0, result.error
+
+
+# By its name the provider finds a model only together with its owner, whom nobody knows here.
+@pytest.mark.parametrize("page", PLANS, ids=lambda page: str(page.relative_to(ROOT)))
+def test_a_plan_names_the_model_by_its_uuid(page: pathlib.Path) -> None:
+    plan = page.read_text()
+    assert "var.model_uuid" in plan
+    assert "juju_model" not in plan
+
+
+def test_the_examples_machine_is_on_the_forwarders_base(plan: Any) -> None:
+    (example,) = EXAMPLES
+    bases = re.findall(r'^ +base = "(.*)"$', (example / "main.tf").read_text(), re.MULTILINE)
+    assert bases == [plan("smtp-forwarder")["variables"]["base"]["value"]]
 
 
 @charms

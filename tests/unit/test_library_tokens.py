@@ -78,6 +78,11 @@ def test_a_lifetime_may_be_a_string_or_absent(
     assert len(endpoint.requests) == 1
 
 
+def test_an_answer_may_begin_with_a_byte_order_mark(endpoint: token_endpoint.Endpoint) -> None:
+    endpoint.answer = (200, "\ufeff" + json.dumps({"access_token": "s3cret"}))
+    assert library_tokens.of(endpoint).access_token(library_tokens.LONG) == "s3cret"
+
+
 def test_another_grant_has_a_token_of_its_own(endpoint: token_endpoint.Endpoint) -> None:
     data = library_tokens.of(endpoint)
     first = data.access_token(library_tokens.LONG)
@@ -131,6 +136,14 @@ def test_the_endpoints_words_are_the_errors_without_what_was_sent(
     assert library_tokens.failure(library_tokens.of(endpoint)) == (
         "the token endpoint gave no token (HTTP status 401): invalid_client: "
         "AADSTS7000215: Invalid client secret '********'. Trace ID: 1"
+    )
+
+
+def test_the_endpoints_words_may_have_oktas_own_names(endpoint: token_endpoint.Endpoint) -> None:
+    said = "Invalid value for 'client_id' parameter."
+    endpoint.answer = 401, {"errorCode": "invalid_client", "errorSummary": said}
+    assert library_tokens.failure(library_tokens.of(endpoint)) == (
+        f"the token endpoint gave no token (HTTP status 401): invalid_client: {said}"
     )
 
 

@@ -8,10 +8,12 @@ import subprocess
 import sys
 
 import pytest
+import yaml
 
 from charms.smtp_integrator.v0 import smtp
 
 ROOT = pathlib.Path(__file__).parents[2]
+WORKFLOWS = ROOT / ".github" / "workflows"
 EXPORT = "export --quiet --frozen --no-dev --no-emit-project --no-hashes --no-annotate --no-header"
 
 
@@ -25,6 +27,29 @@ def test_requirements_are_what_the_lock_says(project: str) -> None:
     )
 
     assert (folder / "requirements.txt").read_text() == exported.stdout, "run make requirements"
+
+
+def test_dependabot_is_told_of_every_lock_and_of_nothing_else() -> None:
+    updates = yaml.safe_load((ROOT / ".github/dependabot.yml").read_text())["updates"]
+    folders = [update["directories"] for update in updates if update["package-ecosystem"] == "uv"]
+    locks = [ROOT / "uv.lock", *ROOT.glob("charms/*/uv.lock")]
+
+    assert [sorted(ROOT / folder.lstrip("/") for folder in told) for told in folders] == [
+        sorted(lock.parent for lock in locks)
+    ]
+
+
+def test_no_release_waits_in_a_queue_with_others() -> None:
+    workflows = {path.stem: yaml.safe_load(path.read_text()) for path in WORKFLOWS.glob("*.yaml")}
+    called = [job.get("uses", "") for job in workflows["release"]["jobs"].values()]
+    names = [pathlib.PurePath(path).stem for path in called if path.startswith("./")]
+
+    assert len(names) == 2
+    # Of those that wait in a group of GitHub's, only the newest stays.
+    assert ["github.run_id" in workflows[name]["concurrency"]["group"] for name in names] == [
+        True,
+        True,
+    ]
 
 
 def test_every_link_of_the_documentation_leads_to_a_file() -> None:
@@ -42,7 +67,7 @@ def test_every_link_of_the_documentation_leads_to_a_file() -> None:
 def target(page: pathlib.Path, link: str) -> pathlib.Path:
     """Return what a link leads to; beside its files, GitHub shows what became of a workflow."""
     workflow = re.fullmatch(r"\.\./\.\./actions/workflows/([^/]+)(?:/badge\.svg)?", link)
-    return ROOT / ".github" / "workflows" / workflow[1] if workflow else page.parent / link
+    return WORKFLOWS / workflow[1] if workflow else page.parent / link
 
 
 def test_the_interface_is_documented_key_by_key() -> None:

@@ -282,11 +282,11 @@ def test_what_is_required(missing: str) -> None:
     assert f"required: {missing}" in result.stderr
 
 
-@pytest.mark.parametrize("ending", ["", "\n", "\r\n"])
-def test_password_on_standard_input(ending: str) -> None:
+@pytest.mark.parametrize(("mark", "ending"), [("", ""), ("", "\n"), ("\ufeff", "\r\n\n")])
+def test_password_on_standard_input(mark: str, ending: str) -> None:
     with ScriptedRelay(Behaviour(capabilities=("AUTH LOGIN",))) as relay:
         result = run_process(
-            *at(relay), "--user", "u", "--password-file", "-", text=f"{PASSWORD}\t {ending}"
+            *at(relay), "--user", "u", "--password-file", "-", text=f"{mark}{PASSWORD}\t {ending}"
         )
 
     assert result.code == 0
@@ -350,9 +350,9 @@ def test_every_diagnosis_stands_in_the_documentation(page: str) -> None:
 def test_one_file_fetches_a_token(
     endpoint: token_endpoint.Endpoint, tmp_path: pathlib.Path, file: str
 ) -> None:
-    keys = json.dumps(endpoint.content("client-secret"))
+    keys = "\ufeff" + json.dumps(endpoint.content("client-secret"))
     (tmp_path / "keys.json").write_text(keys)
-    (tmp_path / "ca.pem").write_text(endpoint.ca)
+    (tmp_path / "ca.pem").write_text("\ufeff" + endpoint.ca)
     path = file if file == "-" else str(tmp_path / file)
     with ScriptedRelay(Behaviour(capabilities=("AUTH XOAUTH2",))) as relay:
         result = run_process(

@@ -48,6 +48,19 @@ def test_refresh_token_that_was_rotated_is_told(endpoint: token_endpoint.Endpoin
     assert Kind.REFRESH_TOKEN_ROTATED in [warning.kind for warning in report.warnings]
 
 
+@pytest.mark.parametrize("kind", ["client-secret", "refresh-token"])
+def test_refresh_token_that_replaces_none_is_not_told(
+    endpoint: token_endpoint.Endpoint, kind: str
+) -> None:
+    answer = {"access_token": "s3cret-token", "refresh_token": min(endpoint.refresh_tokens)}
+    endpoint.answer = 200, answer
+    with ScriptedRelay(Behaviour(capabilities=XOAUTH2)) as relay:
+        report = check(relay, endpoint, kind, redeem_refresh_token=True)
+
+    assert report.works
+    assert Kind.REFRESH_TOKEN_ROTATED not in [warning.kind for warning in report.warnings]
+
+
 def test_nothing_is_sent_with_a_refresh_token(endpoint: token_endpoint.Endpoint) -> None:
     mail = email.message.EmailMessage()
     mail.set_content("A test.\n")

@@ -325,8 +325,19 @@ def test_a_private_key_is_in_no_command_line(
 
     assert smtp_oauth.Grant.of(content).form(0)["client_assertion"]
 
-    assert "-sign /dev/fd/" in seen.read_text()
+    assert "-inkey /dev/stdin" in seen.read_text()
     assert not [line for line in key.private.splitlines() if line in seen.read_text()]
+
+
+def test_a_private_key_signs_on_systems_that_are_not_linux(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delattr(os, "memfd_create")
+    key = client_key.shared()
+    # Entra and others give a key and its certificate in one file.
+    content = BASE | {"private-key": f"{key.certificate}{key.private}"}
+
+    assert smtp_oauth.Grant.of(content).form(0)["client_assertion"]
 
 
 # A user without rights who has more than 1024 pipes gets small ones from then on (pipe(7)).

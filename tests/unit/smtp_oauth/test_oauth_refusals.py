@@ -46,6 +46,15 @@ def test_refusal(endpoint: token_endpoint.Endpoint, row: Row) -> None:
     assert error.temporary is (row.kind == "BUSY")
 
 
+def test_refusal_under_oktas_own_names(endpoint: token_endpoint.Endpoint) -> None:
+    said = "Invalid value for 'client_id' parameter."
+    endpoint.answer = (401, {"errorCode": "invalid_client", "errorSummary": said})
+
+    error = error_of(grant_of(endpoint), endpoint.ca)
+
+    assert (error.kind, error.words) == (Kind.CLIENT, f"invalid_client: {said}")
+
+
 def test_every_kind_of_refusal_is_in_the_table() -> None:
     on_the_way = {"NAME", "CONNECTION", "TLS", "TIMEOUT", "NO_TOKEN", "UNUSABLE_KEY"}
 

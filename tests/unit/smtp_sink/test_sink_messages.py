@@ -196,6 +196,13 @@ def test_a_list_too_long_keeps_the_newest(store: messages.MessageStore) -> None:
     assert len(results.describe(store.newest())["recipients"]) <= results.LIMIT
 
 
+def test_a_list_goes_on_without_what_is_deleted_meanwhile(store: messages.MessageStore) -> None:
+    kept, deleted = (store.add(b"x", ENVELOPE) for _ in range(2))
+    arrived = store.list()
+    store.get(deleted).path.unlink()
+    assert [line["id"] for line in json.loads(results.summarize(arrived))] == [kept]
+
+
 def test_a_list_line(store: messages.MessageStore) -> None:
     store.add(b"From: header@example.com\r\nSubject: hello\r\n\r\n", ENVELOPE)
     message = store.newest()

@@ -1,10 +1,13 @@
+import datetime as dt
 import json
 import pathlib
+import ssl
 from typing import Any
 
 import pytest
 
 from smtp_sink import settings, state
+from unit_service import certificates
 
 NO_ADDRESS = (
     "bind-address: must be an IP address; use 127.0.0.1, 0.0.0.0 or an address of this machine"
@@ -62,6 +65,13 @@ def test_everything_set() -> None:
 def test_a_user_needs_no_password_where_tokens_are_taken_or_passwords_refused() -> None:
     assert parse(user="user", introspection_url=f"{URL}\n").introspection_url == URL
     assert parse(user="user", refuse_passwords=True).refuse_passwords
+
+
+@pytest.mark.parametrize("around", ["# für Prüfungen\n", "\ufeff", "\ud800\n"])
+def test_a_ca_may_have_any_words_around_it(tmp_path: pathlib.Path, around: str) -> None:
+    pem = certificates.ensure_authority(tmp_path / "ca", "CA", dt.datetime.now(dt.timezone.utc))
+    ca = parse(user="u", introspection_url=URL, introspection_ca=around + pem).introspection_ca
+    assert ssl.create_default_context(cadata=ca).get_ca_certs()
 
 
 def test_a_wrong_user_is_told_of_once() -> None:
@@ -130,9 +140,9 @@ def test_the_secret_wins() -> None:
             {"user": "user", "password": "p", "introspection_ca": "s3cret"},
             "introspection-ca: has no introspection-url; set it too, or reset this",
         ),
-        (
-            {"user": "user", "introspection_url": URL, "introspection_ca": "s3cret"},
-            NO_CA,
+        *(
+            ({"user": "user", "introspection_url": URL, "introspection_ca": ca}, NO_CA)
+            for ca in ("s3cret", "s3crét")
         ),
     ],
 )

@@ -96,14 +96,27 @@ class MessageStore:
         """Keep a message and return its ID.
 
         Raises:
-            OSError: if it cannot be written; then nobody finds it.
+            OSError: if it cannot be written; then nobody finds it, and nothing of it stays.
         """
-        # It joins the others last, so that nobody finds a message before its envelope.
-        message_id = self._delivery.add(content)
-        description = {"received": self._now(), "envelope": dataclasses.asdict(envelope)}
-        files.write(self._envelope_path(message_id), json.dumps(description))
-        (self._incoming / "new" / message_id).rename(self._maildir / "new" / message_id)
+        try:
+            # It joins the others last, so that nobody finds a message before its envelope.
+            message_id = self._delivery.add(content)
+            description = {"received": self._now(), "envelope": dataclasses.asdict(envelope)}
+            files.write(self._envelope_path(message_id), json.dumps(description))
+            (self._incoming / "new" / message_id).rename(self._maildir / "new" / message_id)
+        except OSError:
+            self.sweep()
+            raise
         return message_id
+
+    def sweep(self) -> None:
+        """Delete what was begun and is no message; for the process that adds alone."""
+        for directory in (self._incoming / "tmp", self._incoming / "new"):
+            for path in directory.iterdir():
+                path.unlink(missing_ok=True)
+        kept = {self._envelope_path(message_id) for message_id in self._paths()}
+        for path in set(self._envelopes.iterdir()) - kept:
+            path.unlink(missing_ok=True)
 
     def clear(self) -> int:
         """Delete every message and return how many there were."""

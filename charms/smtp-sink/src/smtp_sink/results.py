@@ -2,8 +2,9 @@
 
 import base64
 import codecs
+import contextlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import TypeVar
 
 from smtp_sink import messages
@@ -48,12 +49,10 @@ def describe(message: messages.Message) -> dict[str, str]:
 def summarize(arrived: Iterable[messages.Message]) -> str:
     """Return a JSON list with an object for each message, in the same order.
 
-    Where they do not all fit into a result, the last ones are listed.
-
-    Raises:
-        messages.NoSuchMessageError: if one has been deleted meanwhile.
+    Where they do not all fit into a result, the last ones are listed. One that has been deleted
+    meanwhile is left out.
     """
-    newest_first = fitting(map(_summarize, reversed([*arrived])), LIMIT)
+    newest_first = fitting(_summaries(reversed([*arrived])), LIMIT)
     return json.dumps(newest_first[::-1])
 
 
@@ -67,6 +66,12 @@ def fitting(items: Iterable[_T], limit: int) -> list[_T]:
             break
         fit.append(item)
     return fit
+
+
+def _summaries(arrived: Iterable[messages.Message]) -> Iterator[Summary]:
+    for message in arrived:
+        with contextlib.suppress(messages.NoSuchMessageError):
+            yield _summarize(message)
 
 
 def _summarize(message: messages.Message) -> Summary:

@@ -279,7 +279,10 @@ async def serve(directory: state.StateDir) -> int:
         logger.error("%s", error)  # noqa: TRY400
         _report(directory, config, problems=error.problems)
         return 1
-    await _start(config, messages.MessageStore(directory.messages), sockets)
+    store = messages.MessageStore(directory.messages)
+    # An earlier process may have been killed on the way.
+    store.sweep()
+    await _start(config, store, sockets)
     ports = {name: int(sockets[name].getsockname()[1]) for name in state.LISTENERS}
     chosen = {name: port for name, port in ports.items() if not config.ports[name]}
     files.write(directory.ports, json.dumps(kept_ports | chosen))

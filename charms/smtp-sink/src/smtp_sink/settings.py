@@ -87,7 +87,7 @@ def parse(options: Options, read_secret: Callable[[str], Mapping[str, str]]) -> 
         password=password,
         refuse_passwords=_refuses_passwords(options),
         introspection_url=_introspection_url(options),
-        introspection_ca=str(options.get("introspection-ca", "")),
+        introspection_ca=_introspection_ca(options),
         notes=tuple(notes),
     )
 
@@ -158,6 +158,12 @@ def _introspection_url(options: Options) -> str:
     return str(options.get("introspection-url", "")).strip()
 
 
+def _introspection_ca(options: Options) -> str:
+    # OpenSSL takes ASCII alone; bundles have comments in any language, and byte order marks.
+    text = str(options.get("introspection-ca", "")).replace(_BYTE_ORDER_MARK, "\n")
+    return text.encode("ascii", "replace").decode()
+
+
 def _refusal_problems(options: Options, *, has_user: bool) -> list[str]:
     if has_user or not _refuses_passwords(options):
         return []
@@ -165,7 +171,7 @@ def _refusal_problems(options: Options, *, has_user: bool) -> list[str]:
 
 
 def _introspection_problems(options: Options, *, has_user: bool) -> list[str]:
-    url, ca = _introspection_url(options), str(options.get("introspection-ca", ""))
+    url, ca = _introspection_url(options), _introspection_ca(options)
     problems: list[str] = []
     if url and not _is_https(url):
         problems.append("introspection-url: must be a URL that begins with https://")

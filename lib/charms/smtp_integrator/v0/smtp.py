@@ -1490,7 +1490,8 @@ def _json_object(text: bytes) -> Mapping[str, Any]:
     """Return the object that a text of JSON is; what is none is empty."""
     content: Any = None
     with contextlib.suppress(ValueError, RecursionError):
-        content = json.loads(text.decode())
+        # Of bytes a byte order mark is taken, of text it is not.
+        content = json.loads(text)
     return cast("Mapping[str, Any]", content) if isinstance(content, dict) else {}
 
 
@@ -1591,7 +1592,9 @@ def _fetch_token(grant: OAuthGrant, ca: str, deadline: _Deadline) -> Mapping[str
 
 def _refusal(status: int, answer: Mapping[str, Any], form: Mapping[str, str]) -> str:
     """Say in the endpoint's words (RFC 6749 section 5.2) why there is no token."""
-    said = [answer.get(name) for name in ("error", "error_description")]
+    # Okta has the latter two where it does not know the client.
+    names = ("error", "error_description", "errorCode", "errorSummary")
+    said = [answer.get(name) for name in names]
     words = ": ".join(each for each in said if isinstance(each, str) and each)
     words = _without_secrets(words, form) or "without a reason"
     return f"the token endpoint gave no token (HTTP status {status}): {words}"
