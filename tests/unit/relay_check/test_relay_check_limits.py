@@ -313,7 +313,36 @@ def test_answer_without_end_is_not_read_to_its_end() -> None:
     with ScriptedRelay(Behaviour({"BANNER": "220 " + "x" * 1_000_000})) as relay:
         report = check(relay)
 
-    assert report.summary == f"not a mail relay: 220 {'x' * 296}…"
+    assert report.summary == f"not a mail relay: line too long: 220 {'x' * 296}…"
+
+
+def test_longest_line_and_longest_answer_that_requirers_read() -> None:
+    answer = "250-X\r\n" * 998 + f"250-{'x' * 8186}\r\n250 X"
+    with ScriptedRelay(Behaviour({"EHLO": answer})) as relay:
+        report = check(relay)
+
+    assert report.works
+
+
+@pytest.mark.parametrize(
+    ("answer", "summary"),
+    [
+        (f"250 {'x' * 8187}", f"line too long: 250 {'x' * 296}…"),
+        ("250-X\r\n" * 1000 + "250 Y", "answer too long: 250 Y"),
+    ],
+    ids=["line", "answer"],
+)
+def test_answer_too_long_for_requirers(answer: str, summary: str) -> None:
+    with ScriptedRelay(Behaviour({"EHLO": answer})) as relay:
+        report = check(relay)
+
+    assert report.kind is Kind.PROTOCOL
+    assert diagnosis(report) == (
+        "ehlo",
+        f"answer is not SMTP's: {summary}",
+        "The relay's answer at the stage ehlo is not what SMTP knows.",
+        "Look for a proxy or firewall that changes SMTP; then ask the relay's operator.",
+    )
 
 
 def test_answer_of_endless_lines_is_not_read_to_its_end() -> None:
@@ -321,4 +350,4 @@ def test_answer_of_endless_lines_is_not_read_to_its_end() -> None:
         report = check(relay)
 
     assert report.kind is Kind.PROTOCOL
-    assert report.summary == "answer is not SMTP's: 250-X"
+    assert report.summary == "answer is not SMTP's: answer too long: 250-X"
