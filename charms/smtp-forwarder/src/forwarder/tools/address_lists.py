@@ -46,4 +46,7 @@ def _items(text: str) -> list[str]:
 
 def _bare(item: str) -> str:
     """Return what stands in angle brackets at the end, if anything does."""
-    return item[item.index("<") + 1 : -1] if "<" in item and item.endswith(">") else item
+    pieces = _PIECE.findall(item)
+    if "<" in pieces and pieces[-1] == ">":
+        return "".join(pieces[pieces.index("<") + 1 : -1])
+    return item
