@@ -135,7 +135,7 @@ class Settlement:
             self._digest.clear()
 
     async def tell_rule_failed(self, error: Exception) -> None:
-        """Log where a program's rules raised an error, and tell the administrator once of each place.
+        """Log where a program's rules raised an error, and tell the administrator once of each.
 
         The error's own words are left out: they may have the message's in them.
 
