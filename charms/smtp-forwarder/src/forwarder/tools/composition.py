@@ -50,9 +50,19 @@ def read(raw: bytes) -> Draft:
     lines = _LINE_ENDS.split(raw)
     if not lines[-1]:
         lines.pop()
-    if lines and lines[0].startswith(b"From "):
-        # The line that begins a message in an mbox is no part of the message.
-        del lines[0]
+    # The line that begins a message in an mbox is no part of the message. A text may begin so.
+    rest = lines[1:] if lines and lines[0].startswith(b"From ") else lines
+    fields = _fields(rest)
+    if not fields:
+        return Draft((), b"".join(line + _CRLF for line in lines))
+    count = sum(1 + one.count(_CRLF) for one in fields)
+    # The blank line that ends the headers is no part of the body.
+    blank = rest[count : count + 1] == [b""]
+    return Draft(tuple(fields), b"".join(line + _CRLF for line in rest[count + blank :]))
+
+
+def _fields(lines: Sequence[bytes]) -> list[bytes]:
+    """Return the header fields at the beginning; none if mail knows none of them."""
     fields: list[bytes] = []
     for line in lines:
         if fields and line[:1] in {b" ", b"\t"}:
@@ -61,12 +71,7 @@ def read(raw: bytes) -> Draft:
             fields.append(line)
         else:
             break
-    if not any(_KNOWN.fullmatch(_name(one)) for one in fields):
-        fields = []
-    count = sum(1 + one.count(_CRLF) for one in fields)
-    # The blank line that ends the headers is no part of the body.
-    blank = bool(fields) and lines[count : count + 1] == [b""]
-    return Draft(tuple(fields), b"".join(line + _CRLF for line in lines[count + blank :]))
+    return fields if any(_KNOWN.fullmatch(_name(one)) for one in fields) else []
 
 
 def recipients(draft: Draft) -> tuple[str, ...]:
@@ -107,6 +112,11 @@ def compose(draft: Draft, *, author: str, to: Sequence[str], domain: str) -> byt
         if kind["Content-Transfer-Encoding"] != "7bit" or not draft.fields:
             added += [_field(name, value) for name, value in kind.items()]
     return b"".join(one + _CRLF for one in (*added, *kept)) + _CRLF + body
+
+
+def one_line(text: str) -> str:
+    """Return a text that can stand in a header: bytes of another encoding, and line ends, go."""
+    return "".join(character if character.isprintable() else "?" for character in text)
 
 
 def _described(body: bytes) -> tuple[dict[str, str], bytes]:

@@ -2,11 +2,10 @@
 
 import datetime as dt
 import pathlib
-import sys
 from collections.abc import Sequence
 
 from forwarder import queue
-from forwarder.tools import failures, told
+from forwarder.tools import failures, streams, told
 
 
 def main(told_file: str, arguments: Sequence[str]) -> int:
@@ -14,7 +13,7 @@ def main(told_file: str, arguments: Sequence[str]) -> int:
     with failures.reported("mailq") as failed:
         if arguments:
             raise failures.UsageError(f"unknown argument {arguments[0]}")
-        sys.stdout.write(show(told.read(told_file)))
+        streams.write(show(told.read(told_file)))
     return failed.code
 
 
@@ -26,6 +25,9 @@ def show(forwarder: told.Told) -> str:
     """
     try:
         entries = queue.Spool(pathlib.Path(forwarder.queue)).entries()
+    except FileNotFoundError:
+        # The service makes the folder when it first runs.
+        entries = []
     except PermissionError:
         raise failures.PermissionDeniedError("only root may see the queue") from None
     lines = [line for entry in entries for line in _described(entry)]
@@ -43,6 +45,8 @@ def flush(forwarder: told.Told) -> None:
     """
     try:
         done = queue.Spool(pathlib.Path(forwarder.queue)).ask("flush")
+    except FileNotFoundError:
+        return
     except PermissionError:
         raise failures.PermissionDeniedError("only root may flush the queue") from None
     if not done:
