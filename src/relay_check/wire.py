@@ -278,10 +278,16 @@ class Connection:
 
     def reply(self) -> Reply:
         """Return the next reply; raises NotSmtpError for anything else."""
+        code, goes_on, size = "", True, 0
         lines: list[str] = []
-        size = 0
-        while True:
-            line = text_of(self._line())
+        while goes_on:
+            try:
+                line = text_of(self._line())
+            except OSError:
+                if code < "4":
+                    raise
+                # A refusal that is cut is one, as the library has it too.
+                break
             size += len(line)
             match = re.fullmatch(r"([2-5]\d\d)(?:([ -])(.*))?", line)
             if match and (len(lines) == _MOST_LINES or size > _MAX_REPLY):
@@ -290,11 +296,10 @@ class Connection:
                 # What is binary may have its first newline anywhere.
                 rest = "" if line.isprintable() else f"\n{text_of(self._buffer)}"
                 raise NotSmtpError(self._quote(line + rest))
+            code, goes_on = match[1], match[2] == "-"
             lines.append(match[3] or "")
-            if match[2] != "-":
-                break
-        quoted = self._quote(f"{match[1]} {' '.join(lines)}")
-        return Reply(int(match[1]), tuple(lines), quoted)
+        quoted = self._quote(f"{code} {' '.join(lines)}")
+        return Reply(int(code), tuple(lines), quoted)
 
     def command(self, line: str) -> Reply:
         """Send a command and return the reply to it; raises OSError or NotSmtpError."""

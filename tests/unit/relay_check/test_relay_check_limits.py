@@ -300,6 +300,31 @@ def test_connection_dropped_at_quit_breaks_nothing() -> None:
     assert [warning.summary for warning in report.warnings] == ["connection dropped: at quit"]
 
 
+@pytest.mark.parametrize(
+    ("verb", "kind"),
+    [
+        ("BANNER", Kind.BLOCKED),
+        ("EHLO", Kind.BLOCKED),
+        ("MAIL", Kind.SENDER_REFUSED),
+        ("RCPT", Kind.RELAY_DENIED),
+    ],
+)
+def test_refusal_that_is_cut_is_one(verb: str, kind: Kind) -> None:
+    answer = "554-no\r\n554-mail from here\r\n"
+    with ScriptedRelay(Behaviour({verb: f"{answer}{DROP}"})) as relay:
+        report = check(relay, **ADDRESSES)
+
+    assert report.kind is kind
+    assert report.summary.endswith(": 554 no mail from here")
+
+
+def test_consent_that_is_cut_is_none() -> None:
+    with ScriptedRelay(Behaviour({"MAIL": f"250-ok\r\n{DROP}"})) as relay:
+        report = check(relay)
+
+    assert report.summary == "connection dropped: at envelope"
+
+
 @pytest.mark.parametrize("answer", ["what?", "25", "1234 hello", "\x00\x01"])
 def test_answer_that_is_no_reply(answer: str) -> None:
     with ScriptedRelay(Behaviour({"EHLO": answer})) as relay:
