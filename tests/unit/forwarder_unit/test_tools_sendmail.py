@@ -3,6 +3,7 @@ import email.policy
 import os
 import pathlib
 import pwd
+import re
 import tempfile
 
 import mail_servers
@@ -165,6 +166,21 @@ def test_the_queue_is_shown(machine: mail_servers.Machine) -> None:
     assert machine.run("mailq").stdout == b"the queue is empty\n"
     assert machine.run("sendmail", "-bp").stdout == b"the queue is empty\n"
     assert machine.run("mailq", "-v").returncode == os.EX_USAGE
+
+
+def test_what_was_left_is_shown_until_the_service_takes_it(machine: mail_servers.Machine) -> None:
+    machine.without_a_forwarder()
+    arguments = ["-f", "a@example.com", "b@example.com", "c@example.com"]
+    assert machine.run("sendmail", *arguments, stdin=TEXT).returncode == 0
+    (machine.queue / "incoming/nonsense").write_text("{}\n")
+    (machine.queue / "incoming/.partial").write_text("{")
+    first, *rest = machine.run("mailq").stdout.decode().splitlines()
+    assert re.fullmatch(r"[0-9a-f]{32} left \S+ \S+ \d+ <a@example\.com>", first)
+    assert rest == [
+        "    b@example.com: not taken yet",
+        "    c@example.com: not taken yet",
+        "1 in the queue",
+    ]
 
 
 def test_without_a_service_a_flush_is_done_at_once(machine: mail_servers.Machine) -> None:
