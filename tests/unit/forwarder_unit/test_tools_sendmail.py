@@ -26,6 +26,13 @@ TEXT = b"Subject: hi\n\nbody\n"
         ("-fb@example.com a", {"sender": "b@example.com"}),
         ("-r b@example.com a", {"sender": "b@example.com"}),
         ("-FCronDaemon -i -B8BITMIME -oem a", {"name": "CronDaemon", "dots_are_text": True}),
+        ("-FAnacron -odi a", {"name": "Anacron"}),
+        (
+            "-FCronDaemon -odi -oem -oi -t",
+            {"name": "CronDaemon", "dots_are_text": True, "from_headers": True},
+        ),
+        ("-odb -oee a", {}),
+        ("-odq a", {}),
         ("-t -- -a", {"from_headers": True, "recipients": ("-a",)}),
         ("-bs", {"mode": "-bs"}),
         ("-bp", {"mode": "-bp"}),
@@ -43,9 +50,14 @@ def test_options(line: str, options: dict[str, object]) -> None:
     ("line", "message"),
     [
         ("-bd", "unknown option -bd"),
+        ("-odx a", "unknown option -odx"),
         ("-q30m", "unknown option -q30m"),
         ("-X log a", "unknown option -X"),
         ("-O Timeout=1 a", "unknown option -O"),
+        (
+            "a@example.com -f b@example.com",
+            "-f stands behind a recipient; put options first",
+        ),
         ("-tX", "unknown option -tX"),
         ("--help", "unknown option --help"),
         ("-t -f", "-f needs a value"),

@@ -22,9 +22,18 @@ _STDIN, _STDOUT = 0, 1
 _MODES = {"-bs", "-bp", "-q"}
 _VALUED = {"-f": "sender", "-r": "sender", "-F": "name"}
 _FLAGS = {"t": "from_headers", "i": "dots_are_text"}
-# What programs of Debian pass (cron, mailx, mutt), and what happens here in any case: it reports
-# errors on the standard error and by its exit code, sends to the sender too, and is 8-bit clean.
-_IGNORED = {"-m", "-om", "-oem", "-oep", "-oee", "-oew", "-oeq", "-bm", "-B8BITMIME", "-B7BIT"}
+# What programs pass (cron, anacron, Emacs, mailx, mutt), and what happens here in any case: it
+# reports errors on the standard error and by its exit code, sends to the sender too, and is 8-bit
+# clean. When a message is delivered is for the forwarder to say.
+_IGNORED = {
+    "-B7BIT",
+    "-B8BITMIME",
+    "-bm",
+    "-m",
+    *(f"-od{mode}" for mode in "biq"),
+    *(f"-oe{mode}" for mode in "empqw"),
+    "-om",
+}
 
 
 @dataclasses.dataclass
@@ -68,6 +77,11 @@ def parse(arguments: Sequence[str]) -> Options:
         if argument == "--":
             break
         _take(options, argument, rest)
+    else:
+        # What stands behind an option in the wrong place would get the message too.
+        late = next((one for one in rest if one.startswith("-")), None)
+        if late is not None:
+            raise failures.UsageError(f"{late} stands behind a recipient; put options first")
     options.recipients = tuple(rest)
     if options.mode and options.recipients:
         raise failures.UsageError(f"{options.mode} takes no recipients")
