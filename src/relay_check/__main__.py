@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import errno
 import json
+import os
 import pathlib
 import re
 import sys
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
 
 # What a shell gives for a process that Ctrl-C ended: 128 and the number of SIGINT.
 _INTERRUPTED = 130
+# EX_IOERR of sysexits.h.
+_CANNOT_WRITE = 74
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -41,11 +45,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
         redeem_refresh_token=given.redeem_refresh_token,
     )
     lines = [json.dumps(report.to_dict(), indent=2)] if given.as_json else report.lines()
+    try:
+        _write("\n".join(lines))
+    except OSError as e:
+        sys.stderr.write(f"standard output: {e.strerror}\n")
+        return _CANNOT_WRITE
+    return report.exit_code
+
+
+def _write(text: str) -> None:
+    """Write to the standard output, and see it through; raises OSError."""
+    if sys.stdout is None:
+        raise OSError(errno.EBADF, "closed")
     # An address beyond ASCII must not end the command on a terminal that has no such letters.
     encoding = sys.stdout.encoding or "utf-8"
-    text = "\n".join(lines).encode(encoding, "backslashreplace").decode(encoding)
-    sys.stdout.write(f"{text}\n")
-    return report.exit_code
+    try:
+        sys.stdout.write(text.encode(encoding, "backslashreplace").decode(encoding) + "\n")
+        sys.stdout.flush()
+    except OSError:
+        # Python would try once more at its end, and fail in its own words.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise
 
 
 def run() -> NoReturn:
@@ -188,6 +208,8 @@ def _object(text: str) -> dict[str, object]:
 
 def _read(option: str, file: str) -> str:
     """Return the file's text; raises a ValueError that shows neither its name nor its content."""
+    if file == "-" and sys.stdin is None:
+        raise ValueError(f"{option}: the standard input is closed")
     try:
         data = sys.stdin.buffer.read() if file == "-" else pathlib.Path(file).read_bytes()
         # Some editors begin a file with a byte order mark, which nobody means.

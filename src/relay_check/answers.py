@@ -104,6 +104,8 @@ _RULES = (
     # STARTTLS, whatever the words: nothing has been said of sender and account.
     _Rule(Kind.STARTTLS_TEMPORARY, ("starttls",), temporary=True),
     _Rule(Kind.STARTTLS_REFUSED, ("starttls",)),
+    # No refusal, and not what the command is answered with.
+    _Rule(Kind.PROTOCOL, _ENVELOPE, codes=tuple(range(200, 400))),
     # What the network between is like.
     _Rule(Kind.PROXY_PROTOCOL, words=phrases.PROXY_PROTOCOL),
     _Rule(Kind.RESOLVER_REFUSED, words=phrases.RESOLVER_REFUSED),

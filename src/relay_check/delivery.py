@@ -30,7 +30,7 @@ def send_message(session: Session, addresses: envelope.Envelope, content: bytes)
             connection.send(content + b"." + wire.CRLF)
             reply = connection.reply()
         session.answer = record.facts["answer"] = reply.quoted
-        if not reply.is_positive:
+        if not reply.is_completion:
             sender = addresses.sender or "<>"
             raise session.refused("message", reply, sender=sender)
 

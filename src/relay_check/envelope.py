@@ -68,7 +68,7 @@ def _probe(session: Session, record: Record) -> None:
     """Try the empty sender: that shows whether the relay wants AUTH, or refuses this machine."""
     reply = session.connection.command("MAIL FROM:<>")
     record.facts["sender"] = f"<>: {reply.quoted}"
-    if reply.is_positive:
+    if reply.is_completion:
         return
     # Some relays take no mail without a sender, and yet all other mail.
     if session.meaning("mail", reply) in _OF_THE_SENDER:
@@ -96,11 +96,11 @@ def offer(
     fields = {"sender": envelope.sender or "the empty address"}
     reply = session.connection.command(f"MAIL FROM:{sender}{parameters}{envelope.parameters}")
     record.facts["sender"] = f"{sender}: {reply.quoted}"
-    if not reply.is_positive:
+    if not reply.is_completion:
         _judge(session, record, "mail", reply, final=partly, **fields)
         return {}
     replies = [_offer_recipient(session, record, address) for address in envelope.recipients]
-    refused = {address: reply for address, reply in replies if not reply.is_positive}
+    refused = {address: reply for address, reply in replies if not reply.takes_recipient}
     answered = {address: reply.quoted for address, reply in refused.items()}
     if partly and refused and len(refused) < len(replies):
         evidence = "; ".join(f"{address}: {answer}" for address, answer in answered.items())

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from relay_check.target import Target
 
 _MAX_REPLY = 64 * 1024
+# Where the library's `connect()` gives a relay up; smtplib's longest line is the same.
+_MOST_LINES = 1000
+_LONGEST_LINE = 8192
 _MAX_QUOTE = 300
 # As many characters of base64 as tell four octets of what they encode.
 _PIECE = 6
@@ -196,6 +199,16 @@ class Reply:
         return self.code // 100 == 2  # noqa: PLR2004 - RFC 5321 section 4.2.1
 
     @property
+    def is_completion(self) -> bool:
+        """Whether mail was taken: smtplib, as clients use it, has every other code refused."""
+        return self.code == 250  # noqa: PLR2004 - RFC 5321 section 4.3.2
+
+    @property
+    def takes_recipient(self) -> bool:
+        """Whether a recipient was taken, for this relay or to be forwarded."""
+        return self.code in {250, 251}
+
+    @property
     def is_temporary(self) -> bool:
         """Whether the same may work later."""
         return self.code // 100 == 4  # noqa: PLR2004 - RFC 5321 section 4.2.1
@@ -251,9 +264,7 @@ class Connection:
             view = view[self.socket.send(view[:65536]) :]
 
     def _line(self) -> bytes:
-        while b"\n" not in self._buffer:
-            if len(self._buffer) > _MAX_REPLY:
-                raise NotSmtpError(self._quote(text_of(self._buffer)))
+        while b"\n" not in self._buffer and len(self._buffer) < _LONGEST_LINE:
             try:
                 self._buffer += self.receive()
             except ConnectionError:
@@ -261,25 +272,34 @@ class Connection:
                     raise
                 self._buffer += b"\n"
         line, _, self._buffer = self._buffer.partition(b"\n")
+        if len(line) >= _LONGEST_LINE:
+            raise NotSmtpError(f"line too long: {self._quote(text_of(line))}")
         return line.rstrip(b"\r")
 
     def reply(self) -> Reply:
         """Return the next reply; raises NotSmtpError for anything else."""
+        code, goes_on, size = "", True, 0
         lines: list[str] = []
-        size = 0
-        while True:
-            line = text_of(self._line())
+        while goes_on:
+            try:
+                line = text_of(self._line())
+            except OSError:
+                if code < "4":
+                    raise
+                # A refusal that is cut is one, as the library has it too.
+                break
             size += len(line)
             match = re.fullmatch(r"([2-5]\d\d)(?:([ -])(.*))?", line)
-            if not match or size > _MAX_REPLY:
+            if match and (len(lines) == _MOST_LINES or size > _MAX_REPLY):
+                raise NotSmtpError(f"answer too long: {self._quote(line)}")
+            if not match:
                 # What is binary may have its first newline anywhere.
                 rest = "" if line.isprintable() else f"\n{text_of(self._buffer)}"
                 raise NotSmtpError(self._quote(line + rest))
+            code, goes_on = match[1], match[2] == "-"
             lines.append(match[3] or "")
-            if match[2] != "-":
-                break
-        quoted = self._quote(f"{match[1]} {' '.join(lines)}")
-        return Reply(int(match[1]), tuple(lines), quoted)
+        quoted = self._quote(f"{code} {' '.join(lines)}")
+        return Reply(int(code), tuple(lines), quoted)
 
     def command(self, line: str) -> Reply:
         """Send a command and return the reply to it; raises OSError or NotSmtpError."""

@@ -8,7 +8,7 @@ import functools
 import logging
 import os
 import pathlib
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import ops
 
@@ -23,6 +23,9 @@ from forwarder_unit import (
     rule_texts,
     waiting,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 RELAY = "relay"
 
@@ -204,10 +207,8 @@ class SmtpForwarderCharm(ops.CharmBase):
             event.add_status(ops.BlockedStatus(str(error)))
             return
         if problems := self._machine.problems():
-            # What is wrong in its configuration comes with its own remedy.
-            listens = not any("cannot be listened on" in problem for problem in problems)
-            remedy = [] if listens else ["choose another with the options port and listen"]
-            event.add_status(ops.BlockedStatus("; ".join([*problems, *remedy])))
+            words = [*problems, _remedy(problems, settings)]
+            event.add_status(ops.BlockedStatus("; ".join(filter(None, words))))
         elif self._machine.serving() is None:
             event.add_status(
                 ops.MaintenanceStatus(f"the forwarder does not run; see {self._machine.log}")
@@ -248,6 +249,16 @@ class SmtpForwarderCharm(ops.CharmBase):
     def _settings(self) -> options.Settings:
         in_force = self._machine.places.state.rules
         return options.parse(self.config, lambda text: rule_texts.problems(text, in_force))
+
+
+def _remedy(problems: Iterable[str], settings: options.Settings) -> str:
+    """Say which options mend what cannot be listened on; what else is wrong says so itself."""
+    taken = [problem for problem in problems if "cannot be listened on" in problem]
+    if not taken:
+        return ""
+    if taken[0].startswith(f"127.0.0.1:{settings.metrics_port} "):
+        return "choose another with the option metrics_port"
+    return "choose another with the options port and listen"
 
 
 def _relay(data: smtp.SmtpRelationData) -> configuration.Relay:

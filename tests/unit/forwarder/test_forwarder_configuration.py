@@ -187,6 +187,16 @@ def test_a_certificate_that_is_none_is_told(tmp_path: pathlib.Path) -> None:
         ),
         ("others: perhaps\n", "1: others: write one of pass, refuse"),
         ("sender: a b\n", "1: sender: write an address"),
+        (
+            "others: pass\ndomains: [2024-13-45]\n",
+            "2: domains[0]: there is no such date or number",
+        ),
+        ("sender: !!int x\n", "1: sender: there is no such date or number; put text in quotes"),
+        ("2024-02-30: x\n", "1: 2024-02-30: there is no such date or number"),
+        ("aliases: {1.5: [1]}\n", "1: aliases: write text"),
+        ("lists: {2024-01-01: {to: 3}}\n", "1: lists: write text"),
+        ("domains: &all [*all]\n", "1: this is nested too deep"),
+        (f"domains: {'[' * 2000}\n", "1: this is nested too deep"),
     ],
 )
 def test_an_error_in_the_rules_names_their_line(
@@ -197,6 +207,12 @@ def test_an_error_in_the_rules_names_their_line(
     with pytest.raises(configuration.ConfigurationError) as raised:
         configuration.load_rules(path)
     assert raised.value.problems[0].startswith(f"{path}:{problem}")
+
+
+def test_rules_may_name_what_they_say_twice(tmp_path: pathlib.Path) -> None:
+    path = tmp_path / "rules.yaml"
+    path.write_text("aliases:\n  a@x.org: &all [b@x.org]\n  c@x.org: *all\n")
+    assert configuration.load_rules(path).translate_recipient("c@x.org") == ["b@x.org"]
 
 
 def test_empty_rules_are_none(tmp_path: pathlib.Path) -> None:

@@ -131,3 +131,19 @@ def test_what_is_no_file_costs_no_descriptor(forward: Forward) -> None:
         forwarder.wait_for_log(f"left file=folder{number} ")
     held = pathlib.Path(f"/proc/{forwarder.process.pid}/fd").iterdir()
     assert not [one for one in held if "/folder" in os.path.realpath(one)]
+
+
+def test_why_what_was_left_waits_is_told(forward: Forward, upstream: Upstream) -> None:
+    upstream.stop()
+    forwarder = forward(upstream)
+    queue.drop_off(forwarder.spool.path, SENDER, [RECIPIENT], CONTENT)
+    trouble = f"Error connecting to 127.0.0.1 on port {upstream.port}: "
+
+    def told() -> bool:
+        entries = forwarder.spool.entries()
+        return any(one.recipients[0].answer.startswith(trouble) for one in entries)
+
+    wait_until(told)
+    assert forwarder.log().count("deferred ") == 1
+    upstream.start()
+    upstream.wait_for(1)

@@ -139,11 +139,13 @@ class Machine:
         return [queue.pick_up(path, 2**30) for path in found]
 
     def run(
-        self, tool: str, *arguments: str, stdin: bytes = b""
+        self, tool: str, *arguments: str, stdin: bytes = b"", redirected: str = ""
     ) -> subprocess.CompletedProcess[bytes]:
-        """Run a tool as its launcher does."""
+        """Run a tool as its launcher does, with its streams redirected as a shell writes it."""
+        command = str(SOURCE / "mail_command.py")
+        shell = ["sh", "-c", f'exec "$@" {redirected}', "sh"]
         return subprocess.run(
-            [sys.executable, "-E", str(SOURCE / "mail_command.py"), tool, self.file, *arguments],
+            [*shell, sys.executable, "-E", command, tool, self.file, *arguments],
             capture_output=True,
             check=False,
             input=stdin,

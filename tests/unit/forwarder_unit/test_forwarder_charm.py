@@ -15,7 +15,7 @@ from charmlibs.interfaces import tls_certificates
 from cryptography import x509
 from ops import testing
 
-from forwarder_unit import places
+from forwarder_unit import installation, places
 from unit_service import files, processes, reports, service
 
 ROOT = mail_servers.SOURCE.parent
@@ -309,6 +309,15 @@ def test_what_the_forwarder_cannot_do_is_told(unit: Unit) -> None:
     )
 
 
+def test_a_port_for_metrics_that_is_taken_is_told_with_its_own_option(unit: Unit) -> None:
+    unit.configure()
+    problem = "127.0.0.1:9025 cannot be listened on: Address already in use"
+    unit.service.problems = (problem,)
+    assert unit.configure(metrics_port=9025) == (
+        f"blocked: {problem}; choose another with the option metrics_port"
+    )
+
+
 def test_what_is_wrong_with_a_grant_is_told_with_its_own_remedy(unit: Unit) -> None:
     unit.configure()
     problem = "1: upstream.oauth: key private-key needs the command openssl: run apt install it"
@@ -490,6 +499,20 @@ def test_the_actions_that_show(unit: Unit) -> None:
     assert json.loads(shown["settings"])["enabled"] is False
     assert shown["queue"] == str(unit.places.queue)
     assert act(unit, "list-queue") == {"count": "0", "messages": "[]"}
+
+
+def test_a_second_unit_on_the_machine_leaves_the_tools_to_the_first(unit: Unit) -> None:
+    first = installation.Installation(unit.places.root, "first/0", mail_servers.SOURCE)
+    first.put("{}")
+    tell = first.changed / "tell"
+    tell.write_text("#!/bin/sh\n")
+    tell.chmod(0o755)
+    assert "sendmail is first/0's" in unit.configure()
+    assert first.told.read_text() == "{}"
+    assert json.loads(act(unit, "show-settings")["settings"])["enabled"] is False
+    assert not unit.places.state.changes_log.exists()
+    unit.run(unit.context.on.remove())
+    assert first.told.read_text() == "{}"
 
 
 def test_before_anything_is_told_the_actions_say_so(unit: Unit) -> None:

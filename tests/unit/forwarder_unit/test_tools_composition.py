@@ -118,5 +118,11 @@ def test_the_line_of_an_mbox_is_left_out() -> None:
     assert compose(raw) == COMPLETE + b"\r\nbody\r\n"
 
 
+def test_a_text_may_begin_as_an_mbox_does() -> None:
+    assert compose(b"From now on it fails\nsecond\n").endswith(
+        b"\r\n\r\nFrom now on it fails\r\nsecond\r\n"
+    )
+
+
 def test_a_body_without_a_blank_line_before_it_gets_one() -> None:
     assert compose(COMPLETE + b"not a header\n").endswith(b"\r\n\r\nnot a header\r\n")

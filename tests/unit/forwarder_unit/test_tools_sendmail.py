@@ -3,6 +3,7 @@ import email.policy
 import os
 import pathlib
 import pwd
+import re
 import tempfile
 
 import mail_servers
@@ -25,6 +26,13 @@ TEXT = b"Subject: hi\n\nbody\n"
         ("-fb@example.com a", {"sender": "b@example.com"}),
         ("-r b@example.com a", {"sender": "b@example.com"}),
         ("-FCronDaemon -i -B8BITMIME -oem a", {"name": "CronDaemon", "dots_are_text": True}),
+        ("-FAnacron -odi a", {"name": "Anacron"}),
+        (
+            "-FCronDaemon -odi -oem -oi -t",
+            {"name": "CronDaemon", "dots_are_text": True, "from_headers": True},
+        ),
+        ("-odb -oee a", {}),
+        ("-odq a", {}),
         ("-t -- -a", {"from_headers": True, "recipients": ("-a",)}),
         ("-bs", {"mode": "-bs"}),
         ("-bp", {"mode": "-bp"}),
@@ -42,9 +50,14 @@ def test_options(line: str, options: dict[str, object]) -> None:
     ("line", "message"),
     [
         ("-bd", "unknown option -bd"),
+        ("-odx a", "unknown option -odx"),
         ("-q30m", "unknown option -q30m"),
         ("-X log a", "unknown option -X"),
         ("-O Timeout=1 a", "unknown option -O"),
+        (
+            "a@example.com -f b@example.com",
+            "-f stands behind a recipient; put options first",
+        ),
         ("-tX", "unknown option -tX"),
         ("--help", "unknown option --help"),
         ("-t -f", "-f needs a value"),
@@ -167,6 +180,21 @@ def test_the_queue_is_shown(machine: mail_servers.Machine) -> None:
     assert machine.run("mailq", "-v").returncode == os.EX_USAGE
 
 
+def test_what_was_left_is_shown_until_the_service_takes_it(machine: mail_servers.Machine) -> None:
+    machine.without_a_forwarder()
+    arguments = ["-f", "a@example.com", "b@example.com", "c@example.com"]
+    assert machine.run("sendmail", *arguments, stdin=TEXT).returncode == 0
+    (machine.queue / "incoming/nonsense").write_text("{}\n")
+    (machine.queue / "incoming/.partial").write_text("{")
+    first, *rest = machine.run("mailq").stdout.decode().splitlines()
+    assert re.fullmatch(r"[0-9a-f]{32} left \S+ \S+ \d+ <a@example\.com>", first)
+    assert rest == [
+        "    b@example.com: not taken yet",
+        "    c@example.com: not taken yet",
+        "1 in the queue",
+    ]
+
+
 def test_without_a_service_a_flush_is_done_at_once(machine: mail_servers.Machine) -> None:
     machine.without_a_forwarder()
     assert machine.run("sendmail", "-q").returncode == 0
@@ -189,3 +217,83 @@ def test_a_session_without_a_forwarder_takes_nothing(machine: mail_servers.Machi
     done = machine.run("sendmail", "-bs", stdin=b"EHLO x\r\n")
     assert done.returncode == os.EX_TEMPFAIL
     assert done.stdout == b"421 4.3.2 the forwarder does not run\r\n"
+
+
+def test_a_session_in_a_file(machine: mail_servers.Machine, tmp_path: pathlib.Path) -> None:
+    session = tmp_path / "session"
+    session.write_bytes(b"EHLO x\r\nQUIT\r\n")
+    with mail_servers.serving() as server:
+        machine.tell(server.port)
+        done = machine.run("sendmail", "-bs", redirected=f"< {session}")
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert done.stdout.endswith(b"221 bye\r\n")
+
+
+def test_a_session_whose_answers_nobody_can_take(machine: mail_servers.Machine) -> None:
+    with mail_servers.serving() as server:
+        machine.tell(server.port)
+        done = machine.run("sendmail", "-bs", stdin=b"QUIT\r\n", redirected="> /dev/full")
+    assert done.returncode == os.EX_TEMPFAIL
+    assert done.stderr == b"sendmail: the session was cut: No space left on device\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "field"),
+    [
+        (b"A\r\nBcc: x@example.com", b'From: "A??Bcc: x@example.com" <a@example.com>\r\n'),
+        (b"\xe9t\xe9", b"From: ?t? <a@example.com>\r\n"),
+        ("Zoë".encode(), b"From: =?utf-8?q?Zo=C3=AB?= <a@example.com>\r\n"),
+    ],
+)
+def test_a_name_of_any_bytes_is_one_line(
+    machine: mail_servers.Machine, name: bytes, field: bytes
+) -> None:
+    machine.without_a_forwarder()
+    arguments = ["-f", "a@example.com", "-F", os.fsdecode(name), "b@example.com"]
+    done = machine.run("sendmail", *arguments, stdin=b"text\n")
+    assert (done.returncode, done.stderr) == (0, b"")
+    [left] = machine.left()
+    assert left.content.startswith(field)
+    assert b"\nBcc" not in left.content
+
+
+def test_a_sender_beyond_ascii(machine: mail_servers.Machine) -> None:
+    machine.without_a_forwarder()
+    arguments = ["-f", "jörg@example.com", "-F", "Jörg", "b@example.com"]
+    done = machine.run("sendmail", *arguments, stdin=b"text\n")
+    assert (done.returncode, done.stderr) == (0, b"")
+    [left] = machine.left()
+    assert left.sender == "jörg@example.com"
+    assert "<jörg@example.com>\r\n".encode() in left.content
+
+
+@pytest.mark.parametrize("arguments", [["sendmail", "b"], ["smtp-send", "-s", "x", "b"]])
+def test_a_closed_standard_input_is_no_message(
+    machine: mail_servers.Machine, arguments: list[str]
+) -> None:
+    machine.without_a_forwarder()
+    done = machine.run(*arguments, redirected="<&-")
+    assert done.returncode == os.EX_NOINPUT
+    assert done.stderr.decode() == f"{arguments[0]}: the standard input is closed\n"
+    assert machine.left() == []
+
+
+@pytest.mark.parametrize(
+    ("redirected", "words"),
+    [("> /dev/full", ": No space left on device"), (">&-", " is closed")],
+)
+@pytest.mark.parametrize("command", ["mailq", "sendmail -bp", "smtp-settings --json"])
+def test_what_cannot_be_shown_is_an_error(
+    machine: mail_servers.Machine, command: str, redirected: str, words: str
+) -> None:
+    machine.without_a_forwarder()
+    tool, *arguments = command.split()
+    done = machine.run(tool, *arguments, redirected=redirected)
+    assert done.returncode == os.EX_IOERR
+    assert done.stderr.decode() == f"{tool}: the standard output{words}\n"
+
+
+def test_before_the_service_first_runs_nothing_waits(machine: mail_servers.Machine) -> None:
+    machine.tell(25)
+    assert machine.run("mailq").stdout == b"the queue is empty\n"
+    assert machine.run("sendmail", "-q").returncode == 0

@@ -61,6 +61,16 @@ def test_addresses_that_python_cannot_parse(machine: mail_servers.Machine) -> No
         (["-s", "x", "-f", "a b@x.com", "a@x.com"], os.EX_DATAERR, "not an address: a b@x.com"),
         (["-s", "x", "-f", "a@x.com, b@x.com", "c"], os.EX_DATAERR, "not one address"),
         (["-s", "x", "a b"], os.EX_DATAERR, "not an address: a b"),
+        (["-s", "x", ""], os.EX_DATAERR, "no recipients"),
+        (["-s", "x", ","], os.EX_DATAERR, "no recipients"),
+        *(
+            (
+                ["-s", "x", f"--timeout={seconds}", "a@x.com"],
+                os.EX_USAGE,
+                "argument --timeout: must be more than 0 seconds",
+            )
+            for seconds in ("0", "-1", "nan", "inf", "1e30")
+        ),
         (["-s", "x", "--attach", "/absent", "a@x.com"], os.EX_NOINPUT, "/absent: No such file"),
     ],
 )
@@ -89,3 +99,34 @@ def test_a_slow_forwarder_has_a_time_limit(machine: mail_servers.Machine) -> Non
         done = machine.run("smtp-send", "-s", "x", "--timeout", "0.5", "a@example.com")
     assert done.returncode == 0
     assert len(machine.left()) == 1
+
+
+def test_a_message_as_an_attachment_keeps_its_bytes(
+    machine: mail_servers.Machine, tmp_path: pathlib.Path
+) -> None:
+    path = tmp_path / "bounce.eml"
+    path.write_bytes(b"Subject: x\n\n\xff\n")
+    raw = sent(machine, "-s", "x", "--attach", str(path), "a@example.com")
+    made = email.message_from_bytes(raw, policy=email.policy.default)
+    assert isinstance(made, email.message.EmailMessage)
+    [part] = made.iter_attachments()
+    # RFC 2046, section 5.2.1: a message may not be in base64.
+    assert (part.get_content_type(), part.get_filename()) == (
+        "application/octet-stream",
+        "bounce.eml",
+    )
+    assert part.get_content() == path.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"), [(b"\xe9t\xe9.txt", "?t?.txt"), (b"a\nb.txt", "a?b.txt")]
+)
+def test_a_file_name_of_any_bytes_is_one_line(
+    machine: mail_servers.Machine, tmp_path: pathlib.Path, name: bytes, shown: str
+) -> None:
+    path = tmp_path / os.fsdecode(name)
+    path.write_bytes(b"one")
+    raw = sent(machine, "-s", "x", "--attach", str(path), "a@example.com")
+    made = email.message_from_bytes(raw, policy=email.policy.default)
+    assert isinstance(made, email.message.EmailMessage)
+    assert [part.get_filename() for part in made.iter_attachments()] == [shown]

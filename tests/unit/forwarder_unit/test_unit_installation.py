@@ -102,10 +102,24 @@ def test_one_unit_leaves_the_tools_of_another_alone(
 ) -> None:
     other = installation.Installation(tools.root, "second/10", tools.code)
     tools.put("{}")
-    other.put("{}")
+    assert tools.are_own
+    assert not other.put('{"other": 1}')
+    assert not other.are_own
     sendmail = tools.root / "usr/sbin/sendmail"
     assert other.foreign() == f"{sendmail} is {UNIT}'s"
     other.take_away()
     assert sendmail.exists()
+    assert tools.told.read_text() == "{}"
     tenth = installation.Installation(tools.root, f"{UNIT}0", tools.code)
     assert tenth.foreign() == f"{sendmail} is {UNIT}'s"
+
+
+def test_the_tools_of_a_unit_that_goes_become_those_of_the_next(
+    tools: installation.Installation,
+) -> None:
+    other = installation.Installation(tools.root, "second/10", tools.code)
+    tools.put("{}")
+    tools.take_away()
+    assert other.put('{"other": 1}')
+    assert other.are_own
+    assert tools.told.read_text() == '{"other": 1}'

@@ -45,6 +45,12 @@ LISTEN = (
             "a@x.com, b@x.com",
             "administrator: must be one address, such as root@example.com",
         ),
+        # What the forwarder itself would refuse.
+        (
+            "administrator",
+            "root@example.com:25",
+            "administrator: must be one address, such as root@example.com",
+        ),
         ("allowed_networks", "192.0.2.0/33", NETWORKS),
         ("allowed_networks", "192.0.2.1/24", NETWORKS),
         ("listen", "127.0.0.1:25", LISTEN),

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 # What a relay can do in the place of an answer.
-DROP = "(drops the connection)"
+DROP = "(drops the connection)"  # Also behind the beginning of an answer.
 SILENCE = "(stays silent)"
 TRICKLE = "(sends a byte now and then, and never ends)"
 
@@ -160,6 +160,9 @@ class Conversation:
         if answer in MISBEHAVIOURS:
             self._misbehave(answer)
         self._ending.wait(self._behaviour.delays.get(verb, 0))
+        if answer.endswith(DROP):
+            self._socket.sendall(answer.removesuffix(DROP).encode())
+            raise _Ended
         self._socket.sendall(answer.encode(errors="surrogateescape") + b"\r\n")
 
     def _misbehave(self, how: str) -> None:

@@ -46,6 +46,18 @@ def run_process(*arguments: str, text: str = "") -> Result:
     return Result(finished.returncode, finished.stdout, finished.stderr)
 
 
+def run_redirected(redirected: str, *arguments: str) -> Result:
+    """Run with streams redirected as a shell writes it."""
+    shell = ["sh", "-c", f'exec "$@" {redirected}', "sh"]
+    finished = subprocess.run(
+        [*shell, sys.executable, "-I", str(COMMAND), *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return Result(finished.returncode, finished.stdout, finished.stderr)
+
+
 @pytest.fixture
 def password_file(tmp_path: pathlib.Path) -> str:
     path = tmp_path / "password"
@@ -83,6 +95,24 @@ def test_ctrl_c_ends_it_without_a_traceback() -> None:
             stdout, stderr = process.communicate(timeout=60)
 
     assert (process.returncode, stdout, stderr) == (130, "", "")
+
+
+@pytest.mark.parametrize(
+    ("redirected", "reason"), [("> /dev/full", "No space left on device"), (">&-", "closed")]
+)
+def test_report_that_cannot_be_written(redirected: str, reason: str) -> None:
+    with ScriptedRelay() as relay:
+        finished = run_redirected(redirected, *at(relay))
+
+    assert (finished.code, finished.stderr) == (74, f"standard output: {reason}\n")
+
+
+def test_password_from_a_closed_standard_input() -> None:
+    arguments = ("--host", "x", "--port", "25", "--user", "a", "--password-file", "-")
+    finished = run_redirected("<&-", *arguments)
+
+    assert finished.code == 64
+    assert finished.stderr.endswith(" error: --password-file: the standard input is closed\n")
 
 
 def test_address_beyond_ascii_is_printed_on_a_terminal_without_such_letters() -> None:

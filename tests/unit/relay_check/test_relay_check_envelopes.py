@@ -349,3 +349,36 @@ def test_letters_beyond_ascii_need_smtputf8() -> None:
         "An address has letters beyond ASCII, and the relay does not offer SMTPUTF8.",
         "Use addresses in ASCII, or a relay that offers SMTPUTF8.",
     )
+
+
+# Answers that smtplib, and with it most requirers, does not take for consent.
+
+
+@pytest.mark.parametrize("answer", ["220 hello", "251 ok", "299 ok", "354 go ahead"])
+@pytest.mark.parametrize("addresses", [{}, ADDRESSES], ids=["empty sender", "addresses"])
+def test_no_other_answer_takes_a_sender(addresses: dict[str, Any], answer: str) -> None:
+    with ScriptedRelay(Behaviour({"MAIL": answer})) as relay:
+        report = check(relay, **addresses)
+
+    assert diagnosis(report) == (
+        "envelope",
+        f"answer is not SMTP's: {answer}",
+        "The relay's answer at the stage envelope is not what SMTP knows.",
+        "Look for a proxy or firewall that changes SMTP; then ask the relay's operator.",
+    )
+
+
+@pytest.mark.parametrize("answer", ["220 hello", "252 maybe", "299 ok", "354 go ahead"])
+def test_no_other_answer_takes_a_recipient(answer: str) -> None:
+    with ScriptedRelay(Behaviour({"RCPT": answer})) as relay:
+        report = check(relay, **ADDRESSES)
+
+    assert report.kind is Kind.PROTOCOL
+    assert report.summary == f"answer is not SMTP's: {answer}"
+
+
+def test_recipient_that_the_relay_forwards_is_taken() -> None:
+    with ScriptedRelay(Behaviour({"RCPT": "251 will forward"})) as relay:
+        report = check(relay, **ADDRESSES)
+
+    assert report.works

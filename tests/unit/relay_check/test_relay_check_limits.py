@@ -300,6 +300,31 @@ def test_connection_dropped_at_quit_breaks_nothing() -> None:
     assert [warning.summary for warning in report.warnings] == ["connection dropped: at quit"]
 
 
+@pytest.mark.parametrize(
+    ("verb", "kind"),
+    [
+        ("BANNER", Kind.BLOCKED),
+        ("EHLO", Kind.BLOCKED),
+        ("MAIL", Kind.SENDER_REFUSED),
+        ("RCPT", Kind.RELAY_DENIED),
+    ],
+)
+def test_refusal_that_is_cut_is_one(verb: str, kind: Kind) -> None:
+    answer = "554-no\r\n554-mail from here\r\n"
+    with ScriptedRelay(Behaviour({verb: f"{answer}{DROP}"})) as relay:
+        report = check(relay, **ADDRESSES)
+
+    assert report.kind is kind
+    assert report.summary.endswith(": 554 no mail from here")
+
+
+def test_consent_that_is_cut_is_none() -> None:
+    with ScriptedRelay(Behaviour({"MAIL": f"250-ok\r\n{DROP}"})) as relay:
+        report = check(relay)
+
+    assert report.summary == "connection dropped: at envelope"
+
+
 @pytest.mark.parametrize("answer", ["what?", "25", "1234 hello", "\x00\x01"])
 def test_answer_that_is_no_reply(answer: str) -> None:
     with ScriptedRelay(Behaviour({"EHLO": answer})) as relay:
@@ -313,7 +338,36 @@ def test_answer_without_end_is_not_read_to_its_end() -> None:
     with ScriptedRelay(Behaviour({"BANNER": "220 " + "x" * 1_000_000})) as relay:
         report = check(relay)
 
-    assert report.summary == f"not a mail relay: 220 {'x' * 296}…"
+    assert report.summary == f"not a mail relay: line too long: 220 {'x' * 296}…"
+
+
+def test_longest_line_and_longest_answer_that_requirers_read() -> None:
+    answer = "250-X\r\n" * 998 + f"250-{'x' * 8186}\r\n250 X"
+    with ScriptedRelay(Behaviour({"EHLO": answer})) as relay:
+        report = check(relay)
+
+    assert report.works
+
+
+@pytest.mark.parametrize(
+    ("answer", "summary"),
+    [
+        (f"250 {'x' * 8187}", f"line too long: 250 {'x' * 296}…"),
+        ("250-X\r\n" * 1000 + "250 Y", "answer too long: 250 Y"),
+    ],
+    ids=["line", "answer"],
+)
+def test_answer_too_long_for_requirers(answer: str, summary: str) -> None:
+    with ScriptedRelay(Behaviour({"EHLO": answer})) as relay:
+        report = check(relay)
+
+    assert report.kind is Kind.PROTOCOL
+    assert diagnosis(report) == (
+        "ehlo",
+        f"answer is not SMTP's: {summary}",
+        "The relay's answer at the stage ehlo is not what SMTP knows.",
+        "Look for a proxy or firewall that changes SMTP; then ask the relay's operator.",
+    )
 
 
 def test_answer_of_endless_lines_is_not_read_to_its_end() -> None:
@@ -321,4 +375,4 @@ def test_answer_of_endless_lines_is_not_read_to_its_end() -> None:
         report = check(relay)
 
     assert report.kind is Kind.PROTOCOL
-    assert report.summary == "answer is not SMTP's: 250-X"
+    assert report.summary == "answer is not SMTP's: answer too long: 250-X"

@@ -125,6 +125,10 @@ def test_one_recipient_refused() -> None:
             Kind.PROTOCOL,
             "answer is not SMTP's: 250 2.0.0 Ok: queued as 123456",
         ),
+        ({"MAIL": "220 hello"}, Kind.PROTOCOL, "answer is not SMTP's: 220 hello"),
+        ({"RCPT": "252 maybe"}, Kind.PROTOCOL, "answer is not SMTP's: 252 maybe"),
+        ({"MESSAGE": "251 ok id=4"}, Kind.PROTOCOL, "answer is not SMTP's: 251 ok id=4"),
+        ({"MESSAGE": "354 go on"}, Kind.PROTOCOL, "answer is not SMTP's: 354 go on"),
         ({"DATA": "554 no"}, Kind.MESSAGE_REFUSED, "message refused: 554 no"),
         ({"MESSAGE": "550 spam id=4"}, Kind.MESSAGE_REFUSED, "message refused: 550 spam id=4"),
         ({"MESSAGE": "452 full"}, Kind.REFUSED_FOR_NOW, "mail refused for now: 452 full"),
@@ -140,6 +144,15 @@ def test_not_sent(answers: dict[str, str], kind: Kind, summary: str) -> None:
     assert report.report.kind is kind
     assert report.report.summary == summary
     assert report.queue_id is None
+
+
+def test_recipient_that_is_forwarded_is_taken_and_one_with_another_answer_is_not() -> None:
+    answers = {f"RCPT {A}": "251 will forward", f"RCPT {B}": "252 maybe"}
+    with ScriptedRelay(Behaviour(answers)) as relay:
+        report = send(relay, A, B)
+
+    assert report.sent
+    assert report.refused == {B: "252 maybe"}
 
 
 def test_refused_message_has_its_words() -> None:

@@ -27,6 +27,8 @@ _TYPES = {
     "string": "text",
 }
 
+_PARSED = {f"tag:yaml.org,2002:{name}" for name in ("float", "int", "timestamp")}
+
 Path = tuple[str | int, ...]
 
 
@@ -68,9 +70,12 @@ class Document:
         try:
             node = yaml.compose(text, Loader=yaml.SafeLoader)
             problems += self._number(node, ()) if node else []
-            self.data: dict[str, Any] = yaml.safe_load(text) or {}
+            self.data: dict[str, Any] = {} if problems else yaml.safe_load(text) or {}
         except yaml.YAMLError as error:
             raise DocumentError([_syntax_problem(error)]) from None
+        except RecursionError:
+            # An anchor may also stand in what it names.
+            raise DocumentError([Problem(1, "", "this is nested too deep")]) from None
         if not problems:
             validator = jsonschema.Draft202012Validator(schema, format_checker=_CHECKER)
             found: Iterator[Any] = validator.iter_errors(self.data)  # pyright: ignore[reportUnknownMemberType]
@@ -80,13 +85,13 @@ class Document:
 
     def problem(self, path: Path, remedy: str) -> Problem:
         """Return a problem at a key."""
-        key = ".".join(f"[{part}]" if isinstance(part, int) else part for part in path)
+        key = ".".join(f"[{part}]" if isinstance(part, int) else str(part) for part in path)
         while path and path not in self._lines:
             path = path[:-1]
         return Problem(self._lines.get(path, 1), key.replace(".[", "["), remedy)
 
     def _number(self, node: yaml.Node, path: Path) -> Iterator[Problem]:
-        """Note each key's line, and yield what YAML itself would pass over: repeated keys."""
+        """Note each key's line, and yield what YAML itself would pass over or fail at."""
         if isinstance(node, yaml.SequenceNode):
             for index, child in enumerate(node.value):
                 self._lines[(*path, index)] = child.start_mark.line + 1
@@ -98,7 +103,10 @@ class Document:
                 self._lines[inner] = key.start_mark.line + 1
                 if repeated:
                     yield self.problem(inner, "this key stands there already; write it once")
+                yield from self._number(key, inner)
                 yield from self._number(child, inner)
+        elif not _has_value(node):
+            yield self.problem(path, "there is no such date or number; put text in quotes")
 
     def _problem(self, error: jsonschema.ValidationError) -> Problem:
         path = tuple(error.absolute_path)
@@ -111,6 +119,17 @@ class Document:
             missing = next(name for name in rule if name not in instance)
             return self.problem((*path, missing), "is missing")
         return self.problem(path, _remedy(str(error.validator), rule))
+
+
+def _has_value(node: yaml.Node) -> bool:
+    """Tell whether what looks like a date or a number is one."""
+    if node.tag not in _PARSED:
+        return True
+    try:
+        yaml.constructor.SafeConstructor().construct_object(node)  # pyright: ignore[reportUnknownMemberType]
+    except ValueError:
+        return False
+    return True
 
 
 def _parts(error: jsonschema.ValidationError) -> tuple[Any, Any, Any]:

@@ -51,12 +51,23 @@ class Settlement:
             OSError: if the disk fails.
         """
         if not outcome.answers and not outcome.tried:
-            for number in parcel.record.having(Mark.WAITING):
-                parcel.record.standings[number].answer = answers.printable(outcome.trouble)
+            await self._note_trouble(parcel.record, answers.printable(outcome.trouble))
             return
         self.note(parcel.record, outcome)
         await self.storage.keep(parcel.record)
         await self.bounce(parcel)
+
+    async def _note_trouble(self, record: Record, trouble: str) -> None:
+        """Note why a message could not be tried, where that is news.
+
+        While the relay is down, only one message is looked at after each pause.
+        """
+        news = [n for n in record.having(Mark.WAITING) if record.standings[n].answer != trouble]
+        for number in news:
+            record.standings[number].answer = trouble
+            self.log("deferred", record, number)
+        if news:
+            await self.storage.keep(record)
 
     async def keep_rest(self, parcel: transit.Parcel) -> None:
         """Keep what is left to do for a message, and bounce what cannot be done.

@@ -54,8 +54,17 @@ class Installation:
         """The folder of executables to run when the relay changes."""
         return self.etc / "changed.d"
 
+    @property
+    def are_own(self) -> bool:
+        """Whether the machine's tools are this unit's, or there are none yet.
+
+        Of two units on one machine, they are those of the first until it goes.
+        """
+        # No other program has a tool of this name.
+        return self._is_free(self.root / _TOOLS["smtp-settings"])
+
     def put(self, told: str) -> bool:
-        """Install what is missing; return whether the tools are told anything new.
+        """Install what is missing; return whether this unit's tools are told anything new.
 
         Args:
             told: what `told` shall hold.
@@ -67,17 +76,20 @@ class Installation:
             if self._is_free(path) and _text(path) != text:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 _write(path, text, 0o755)
-        if _text(self.told) == told:
+        if not self.are_own or _text(self.told) == told:
             return False
         _write(self.told, told, 0o644)
         return True
 
     def take_away(self) -> None:
         """Remove the tools and what they are told; `changed.d` stays if it has anything in it."""
+        are_own = self.are_own
         for place in _TOOLS.values():
             path = self.root / place
             if path.exists() and self._is_free(path):
                 path.unlink()
+        if not are_own:
+            return
         self.told.unlink(missing_ok=True)
         for folder in (self.changed, self.etc):
             if folder.is_dir() and not any(folder.iterdir()):

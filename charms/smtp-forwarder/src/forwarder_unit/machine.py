@@ -58,12 +58,12 @@ class Machine:
         return self.spool.entries() if self.places.queue.exists() else []
 
     def told(self) -> told.Told:
-        """Return what the tools are told.
+        """Return what tools are told of this unit.
 
         Raises:
-            forwarder.tools.failures.NotConfiguredError: if they are told nothing yet.
+            forwarder.tools.failures.NotConfiguredError: if nothing is told yet.
         """
-        return told.read(str(self.tools.told))
+        return told.read(str(self._state.told))
 
     def rules(self) -> str:
         """Return the rules in force."""
@@ -100,8 +100,12 @@ class Machine:
     def converge(self, unit: configuration.Unit) -> None:
         """Have the forwarder and the tools do what a unit wants, where they do not yet."""
         self._converge_service(unit)
-        self.tools.put(configuration.for_tools(unit, self._state.config, _hostname()))
-        self._tell_changes()
+        tools_told = configuration.for_tools(unit, self._state.config, _hostname())
+        if files.read(self._state.told) != tools_told:
+            files.write(self._state.told, tools_told)
+        self.tools.put(tools_told)
+        if self.tools.are_own:
+            self._tell_changes()
 
     def restart(self) -> None:
         """Have the new code take the place of the old, with what that was told."""

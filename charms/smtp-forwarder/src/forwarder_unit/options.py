@@ -6,11 +6,11 @@ a number, because a password lands in the wrong option sooner or later.
 
 import dataclasses
 import ipaddress
-import re
 from collections.abc import Callable, Iterable, Mapping
 
+from forwarder import addresses
+
 _HIGHEST_PORT = 65535
-_ADDRESS = re.compile(r"[^\s@<>,;\"]+@[^\s@<>,;\"]+")
 _WHEN_UNCONFIGURED = ("queue", "refuse")
 
 Options = Mapping[str, str | int | float | bool]
@@ -118,7 +118,7 @@ def _port_problem(name: str, port: int) -> str:
 
 
 def _address_problem(address: str) -> str:
-    if not address or _ADDRESS.fullmatch(address):
+    if not address or (addresses.is_address(address) and "@" in address):
         return ""
     return "administrator: must be one address, such as root@example.com"
 
@@ -132,8 +132,8 @@ def _network_problem(networks: Iterable[str]) -> str:
     return ""
 
 
-def _listen_problem(addresses: Iterable[str]) -> str:
-    for text in addresses:
+def _listen_problem(texts: Iterable[str]) -> str:
+    for text in texts:
         try:
             address = ipaddress.ip_address(text)
         except ValueError:

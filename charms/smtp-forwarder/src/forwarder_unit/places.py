@@ -41,6 +41,11 @@ class StateDir(files.StateDir):
         """The rules in force."""
         return self.path / "rules.yaml"
 
+    @property
+    def told(self) -> pathlib.Path:
+        """What the machine's tools are told where they are this unit's."""
+        return self.path / "told.json"
+
 
 @dataclasses.dataclass(frozen=True)
 class Places:

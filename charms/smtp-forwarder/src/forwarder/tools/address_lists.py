@@ -5,6 +5,7 @@ that nobody wrote. This one refuses it (RFC 5322, section 3.4).
 """
 
 import re
+import unicodedata
 
 from forwarder.tools import failures
 
@@ -18,7 +19,7 @@ def split(text: str) -> list[str]:
     Raises:
         failures.DataError: if there is anything else in it.
     """
-    if not text.isprintable() or "".join(_PIECE.findall(text)) != text:
+    if not all(map(_is_visible, text)) or "".join(_PIECE.findall(text)) != text:
         raise failures.DataError(f"not an address: {text!a}")
     found: list[str] = []
     for item in _items(text):
@@ -27,6 +28,11 @@ def split(text: str) -> list[str]:
             raise failures.DataError(f"not an address: {item}")
         found.append(address)
     return found
+
+
+def _is_visible(character: str) -> bool:
+    """Tell whether a character can stand in a list; names have other blanks than ASCII's too."""
+    return character.isprintable() or unicodedata.category(character) == "Zs"
 
 
 def _items(text: str) -> list[str]:
@@ -46,4 +52,7 @@ def _items(text: str) -> list[str]:
 
 def _bare(item: str) -> str:
     """Return what stands in angle brackets at the end, if anything does."""
-    return item[item.index("<") + 1 : -1] if "<" in item and item.endswith(">") else item
+    pieces = _PIECE.findall(item)
+    if "<" in pieces and pieces[-1] == ">":
+        return "".join(pieces[pieces.index("<") + 1 : -1])
+    return item

@@ -19,7 +19,6 @@ _CRLF = b"\r\n"
 _LINE_ENDS = re.compile(rb"\r?\n")
 # RFC 5322, section 2.1.1.
 _LONGEST_LINE = 998
-_UNFIT = re.compile(rb"\r(?!\n)|\0|[^\r\n]{%d}" % (_LONGEST_LINE + 1))
 _HIDDEN = {b"bcc", b"resent-bcc"}
 _KNOWN = re.compile(
     rb"auto-submitted|b?cc|content-.+|date|dkim-signature|errors-to|from|importance|in-reply-to"
@@ -50,9 +49,19 @@ def read(raw: bytes) -> Draft:
     lines = _LINE_ENDS.split(raw)
     if not lines[-1]:
         lines.pop()
-    if lines and lines[0].startswith(b"From "):
-        # The line that begins a message in an mbox is no part of the message.
-        del lines[0]
+    # The line that begins a message in an mbox is no part of the message. A text may begin so.
+    rest = lines[1:] if lines and lines[0].startswith(b"From ") else lines
+    fields = _fields(rest)
+    if not fields:
+        return Draft((), b"".join(line + _CRLF for line in lines))
+    count = sum(1 + one.count(_CRLF) for one in fields)
+    # The blank line that ends the headers is no part of the body.
+    blank = rest[count : count + 1] == [b""]
+    return Draft(tuple(fields), b"".join(line + _CRLF for line in rest[count + blank :]))
+
+
+def _fields(lines: Sequence[bytes]) -> list[bytes]:
+    """Return the header fields at the beginning; none if mail knows none of them."""
     fields: list[bytes] = []
     for line in lines:
         if fields and line[:1] in {b" ", b"\t"}:
@@ -61,12 +70,7 @@ def read(raw: bytes) -> Draft:
             fields.append(line)
         else:
             break
-    if not any(_KNOWN.fullmatch(_name(one)) for one in fields):
-        fields = []
-    count = sum(1 + one.count(_CRLF) for one in fields)
-    # The blank line that ends the headers is no part of the body.
-    blank = bool(fields) and lines[count : count + 1] == [b""]
-    return Draft(tuple(fields), b"".join(line + _CRLF for line in lines[count + blank :]))
+    return fields if any(_KNOWN.fullmatch(_name(one)) for one in fields) else []
 
 
 def recipients(draft: Draft) -> tuple[str, ...]:
@@ -109,6 +113,11 @@ def compose(draft: Draft, *, author: str, to: Sequence[str], domain: str) -> byt
     return b"".join(one + _CRLF for one in (*added, *kept)) + _CRLF + body
 
 
+def one_line(text: str) -> str:
+    """Return a text that can stand in a header: bytes of another encoding, and line ends, go."""
+    return "".join(character if character.isprintable() else "?" for character in text)
+
+
 def _described(body: bytes) -> tuple[dict[str, str], bytes]:
     """Return the MIME headers of a text, and the text in the encoding that they name."""
     try:
@@ -117,7 +126,7 @@ def _described(body: bytes) -> tuple[dict[str, str], bytes]:
     except UnicodeDecodeError:
         charset = "unknown-8bit"
     encoding = "7bit" if body.isascii() else "8bit"
-    if _UNFIT.search(body):
+    if _is_unfit(body):
         encoding = "base64"
         body = base64.encodebytes(body).replace(b"\n", _CRLF)
     return {
@@ -125,6 +134,14 @@ def _described(body: bytes) -> tuple[dict[str, str], bytes]:
         "Content-Type": f"text/plain; charset={charset}",
         "Content-Transfer-Encoding": encoding,
     }, body
+
+
+def _is_unfit(body: bytes) -> bool:
+    """Tell whether a text may not travel as it is: bare CR, NUL, or a line that is too long."""
+    # A regular expression takes ten times as long, which is seconds for a large text.
+    has_bare = body.count(b"\r") != body.count(_CRLF)
+    is_long = any(len(line) > _LONGEST_LINE for line in body.split(_CRLF))
+    return has_bare or b"\0" in body or is_long
 
 
 def _name(one: bytes) -> bytes:

@@ -30,6 +30,12 @@ class InputError(ToolError):
     code = os.EX_NOINPUT
 
 
+class OutputError(ToolError):
+    """What was asked for cannot be written."""
+
+    code = os.EX_IOERR
+
+
 class PermissionDeniedError(ToolError):
     """Only root may do this."""
 

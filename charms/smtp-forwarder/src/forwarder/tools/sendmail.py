@@ -12,19 +12,28 @@ import os
 import pwd
 import selectors
 import socket
-import sys
 from collections.abc import Iterable, Sequence
 from email import utils
 
-from forwarder.tools import address_lists, composition, failures, mailq, submission, told
+from forwarder.tools import address_lists, composition, failures, mailq, streams, submission, told
 
 _CHUNK = 2**16
+_STDIN, _STDOUT = 0, 1
 _MODES = {"-bs", "-bp", "-q"}
 _VALUED = {"-f": "sender", "-r": "sender", "-F": "name"}
 _FLAGS = {"t": "from_headers", "i": "dots_are_text"}
-# What programs of Debian pass (cron, mailx, mutt), and what happens here in any case: it reports
-# errors on the standard error and by its exit code, sends to the sender too, and is 8-bit clean.
-_IGNORED = {"-m", "-om", "-oem", "-oep", "-oee", "-oew", "-oeq", "-bm", "-B8BITMIME", "-B7BIT"}
+# What programs pass (cron, anacron, Emacs, mailx, mutt), and what happens here in any case: it
+# reports errors on the standard error and by its exit code, sends to the sender too, and is 8-bit
+# clean. When a message is delivered is for the forwarder to say.
+_IGNORED = {
+    "-B7BIT",
+    "-B8BITMIME",
+    "-bm",
+    "-m",
+    *(f"-od{mode}" for mode in "biq"),
+    *(f"-oe{mode}" for mode in "empqw"),
+    "-om",
+}
 
 
 @dataclasses.dataclass
@@ -47,11 +56,11 @@ def main(told_file: str, arguments: Sequence[str]) -> int:
         if options.mode == "-bs":
             return _talk(forwarder)
         if options.mode == "-bp":
-            sys.stdout.write(mailq.show(forwarder))
+            streams.write(mailq.show(forwarder))
         elif options.mode == "-q":
             mailq.flush(forwarder)
         else:
-            submission.submit(forwarder, message(forwarder, options, sys.stdin.buffer))
+            submission.submit(forwarder, message(forwarder, options, streams.lines()))
     return failed.code
 
 
@@ -68,6 +77,11 @@ def parse(arguments: Sequence[str]) -> Options:
         if argument == "--":
             break
         _take(options, argument, rest)
+    else:
+        # What stands behind an option in the wrong place would get the message too.
+        late = next((one for one in rest if one.startswith("-")), None)
+        if late is not None:
+            raise failures.UsageError(f"{late} stands behind a recipient; put options first")
     options.recipients = tuple(rest)
     if options.mode and options.recipients:
         raise failures.UsageError(f"{options.mode} takes no recipients")
@@ -110,7 +124,7 @@ def message(forwarder: told.Told, options: Options, lines: Iterable[bytes]) -> s
     to = dict.fromkeys(told.qualified(one, forwarder.domain) for one in found)
     own = told.own_address(forwarder.domain)
     sender = own if options.sender is None else _sender(options.sender, forwarder.domain)
-    author = utils.formataddr((options.name or _full_name(), sender or own))
+    author = _author(options.name or _full_name(), sender or own)
     content = composition.compose(draft, author=author, to=[*to], domain=forwarder.domain)
     return submission.Mail(sender, tuple(to), content)
 
@@ -121,6 +135,12 @@ def _sender(text: str, domain: str) -> str:
     if len(found) > 1:
         raise failures.DataError(f"not one address: {text}")
     return told.qualified(found[0], domain) if found else ""
+
+
+def _author(name: str, address: str) -> str:
+    """Return what From says; Python's `formataddr` takes no address beyond ASCII."""
+    name = composition.one_line(name)
+    return f"{utils.formataddr((name, '')).removesuffix('<>')}<{address}>" if name else address
 
 
 def _full_name() -> str:
@@ -148,21 +168,35 @@ def _talk(forwarder: told.Told) -> int:
         service = socket.create_connection((forwarder.host, forwarder.port), submission.SECONDS)
     except OSError:
         # RFC 5321, section 3.8: the client keeps what it has, and comes again.
-        sys.stdout.write("421 4.3.2 the forwarder does not run\r\n")
+        streams.write("421 4.3.2 the forwarder does not run\r\n")
         return os.EX_TEMPFAIL
-    with service, selectors.DefaultSelector() as ready:
+    with service:
+        try:
+            _pass_on(service)
+        except OSError as error:
+            raise failures.TemporaryError(f"the session was cut: {error.strerror}") from None
+    return os.EX_OK
+
+
+def _pass_on(service: socket.socket) -> None:
+    # Epoll takes no file for the standard input.
+    with selectors.PollSelector() as ready:
         ready.register(service, selectors.EVENT_READ)
-        ready.register(sys.stdin.fileno(), selectors.EVENT_READ)
+        ready.register(_STDIN, selectors.EVENT_READ)
         while True:
             for key, _ in ready.select():
                 if key.fileobj is service:
                     data = service.recv(_CHUNK)
                     if not data:
-                        return os.EX_OK
-                    sys.stdout.buffer.write(data)
-                    sys.stdout.buffer.flush()
-                elif data := os.read(sys.stdin.fileno(), _CHUNK):
+                        return
+                    _write_all(data)
+                elif data := os.read(_STDIN, _CHUNK):
                     service.sendall(data)
                 else:
-                    ready.unregister(sys.stdin.fileno())
+                    ready.unregister(_STDIN)
                     service.shutdown(socket.SHUT_WR)
+
+
+def _write_all(data: bytes) -> None:
+    while data:
+        data = data[os.write(_STDOUT, data) :]

@@ -1,15 +1,27 @@
 """`smtp-send`: one message for scripts, with its text on the standard input."""
 
+import argparse
 import dataclasses
 import email.message
 import email.policy
 import email.utils
 import mimetypes
 import pathlib
-import sys
+import threading
 from collections.abc import Sequence
 
-from forwarder.tools import address_lists, command_lines, failures, submission, told
+from forwarder.tools import (
+    address_lists,
+    command_lines,
+    composition,
+    failures,
+    streams,
+    submission,
+    told,
+)
+
+# These may not be sent in base64 (RFC 2046, sections 5.1 and 5.2.1), which keeps all bytes.
+_COMPOSITE = ("message", "multipart")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,7 +48,7 @@ def main(told_file: str, arguments: Sequence[str]) -> int:
     with failures.reported("smtp-send") as failed:
         given = _parser().parse_args(arguments)
         forwarder = told.read(told_file)
-        text = sys.stdin.buffer.read().decode("utf-8", "replace")
+        text = b"".join(streams.lines()).decode("utf-8", "replace")
         request = Request(given.to, given.s, text, given.f, given.attach)
         mail = message(forwarder, request)
         submission.submit(forwarder, mail, seconds=given.timeout)
@@ -55,12 +67,19 @@ def _parser() -> command_lines.Parser:
     parser.add_argument(
         "--timeout",
         metavar="SECONDS",
-        type=float,
+        type=_seconds,
         default=submission.SECONDS,
         help="how long to wait for the forwarder before the message is queued",
     )
     parser.add_argument("to", metavar="TO", nargs="+", help="the recipients")
     return parser
+
+
+def _seconds(text: str) -> float:
+    seconds = float(text)
+    if not 0 < seconds <= threading.TIMEOUT_MAX:
+        raise argparse.ArgumentTypeError("must be more than 0 seconds")
+    return seconds
 
 
 def message(forwarder: told.Told, request: Request) -> submission.Mail:
@@ -71,12 +90,14 @@ def message(forwarder: told.Told, request: Request) -> submission.Mail:
         request: what to send.
 
     Raises:
-        failures.DataError: if an address or the subject cannot be sent.
+        failures.DataError: if an address or the subject cannot be sent, or nobody is to get it.
         failures.InputError: if a file cannot be read.
     """
     author = _one_address(request.sender, forwarder.domain)
     found = [one for listed in request.recipients for one in address_lists.split(listed)]
     to = [*dict.fromkeys(told.qualified(one, forwarder.domain) for one in found)]
+    if not to:
+        raise failures.DataError("no recipients")
     if not request.subject.isprintable():
         raise failures.DataError("the subject is not one line of text")
     made = email.message.EmailMessage(policy=email.policy.SMTP)
@@ -105,6 +126,8 @@ def _one_address(text: str | None, domain: str) -> str:
 def _attach(made: email.message.EmailMessage, path: pathlib.Path) -> None:
     kind, encoding = mimetypes.guess_type(path.name)
     main_type, _, subtype = (kind or "").partition("/") if not encoding else ("", "", "")
+    if main_type in _COMPOSITE:
+        main_type = subtype = ""
     try:
         content = path.read_bytes()
     except OSError as error:
@@ -113,5 +136,5 @@ def _attach(made: email.message.EmailMessage, path: pathlib.Path) -> None:
         content,
         maintype=main_type or "application",
         subtype=subtype or "octet-stream",
-        filename=path.name,
+        filename=composition.one_line(path.name),
     )

@@ -2,11 +2,10 @@
 
 import json
 import pathlib
-import sys
 from collections.abc import Sequence
 from typing import Any
 
-from forwarder.tools import command_lines, failures, told
+from forwarder.tools import command_lines, failures, streams, told
 
 
 def main(told_file: str, arguments: Sequence[str]) -> int:
@@ -22,7 +21,7 @@ def main(told_file: str, arguments: Sequence[str]) -> int:
         settings = forwarder.relay
         if given.with_password:
             settings = {**settings, "password": _password(forwarder.config)}
-        sys.stdout.write(json.dumps(settings) + "\n")
+        streams.write(json.dumps(settings) + "\n")
     return failed.code
 
 
