@@ -21,8 +21,9 @@ INT = "int"
 LIST = "list"
 TEXT = "text"
 
-_DURATION = re.compile(r"(?:[0-9.]+(?:h|ms|m|s))+")
-_SECONDS = {"h": 3600.0, "m": 60.0, "ms": 0.001, "s": 1.0}
+_PART = r"([0-9]+\.?[0-9]*|\.[0-9]+)(h|ms|m|s|us|µs|ns)"
+_DURATION = re.compile(f"(?:{_PART})+|0")
+_SECONDS = {"h": 3600.0, "m": 60.0, "ms": 0.001, "s": 1.0, "us": 1e-6, "µs": 1e-6, "ns": 1e-9}
 _TRUE = {"1", "t", "T", "true", "TRUE", "True"}
 _FALSE = {"0", "f", "F", "false", "FALSE", "False"}
 
@@ -70,8 +71,11 @@ def duration(text: str) -> dt.timedelta:
     """
     if not _DURATION.fullmatch(text):
         raise errors.JujuError(f'invalid duration "{text}"', errors.USAGE)
-    parts = re.findall(r"([0-9.]+)(h|ms|m|s)", text)
-    return dt.timedelta(seconds=sum(float(size) * _SECONDS[unit] for size, unit in parts))
+    parts: list[tuple[str, str]] = re.findall(_PART, text)
+    try:
+        return dt.timedelta(seconds=sum(float(size) * _SECONDS[unit] for size, unit in parts))
+    except OverflowError:
+        raise errors.JujuError(f'invalid duration "{text}"', errors.USAGE) from None
 
 
 def parse(
