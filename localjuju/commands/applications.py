@@ -63,13 +63,13 @@ def deploy(call: Call) -> None:
         name = call.words[1] if len(call.words) > 1 else declared.name
         _check_new(where, declared, name, call)
         pairs, files = _split_config(call.parsed.texts("config"))
-        settings: dict[str, Value] = {}
+        settings: dict[str, Value | None] = {}
         for path in files:
             settings |= read_settings(call, declared, name, path, [])
         settings |= read_settings(call, declared, name, "", pairs)
         application = model.Application(name, declared, trusted=call.parsed.boolean("trust"))
         apply_settings(application, settings, [])
-        _attach_resources(call, where, application)
+        _attach_resources(call, where, application, declared)
         where.applications[name] = application
         life.add_peer_relations(where, application)
         for _ in range(0 if declared.subordinate else call.parsed.integer("num-units", 1)):
@@ -115,15 +115,21 @@ def _check_new(where: Model, declared: Charm, name: str, call: Call) -> None:
         raise errors.JujuError("subordinate application must be deployed without units")
 
 
-def _attach_resources(call: Call, where: Model, application: Application) -> None:
+def _attach_resources(call: Call, where: Model, application: Application, declared: Charm) -> None:
     for pair in call.parsed.texts("resource"):
         name, _, path = pair.partition("=")
-        if name not in application.charm.resources:
+        if name not in declared.resources:
             raise errors.JujuError(f'unrecognized resource "{name}"')
         source = call.folder / path
         if not source.is_file():
             raise errors.JujuError(f'file for resource "{name}": open {path}: no such file')
-        target = where.folder / "resources" / application.name / name / source.name
+        filename = pathlib.PurePath(declared.resources[name]).name
+        suffix = pathlib.PurePath(filename).suffix
+        if source.suffix != suffix:
+            raise errors.JujuError(
+                f'incorrect extension on resource upload "{path}", expected "{suffix}"'
+            )
+        target = where.folder / "resources" / application.name / name / filename
         target.parent.mkdir(parents=True, exist_ok=True)
         application.resources[name] = pathlib.Path(shutil.copy(source, target))
 
@@ -150,15 +156,15 @@ def refresh(call: Call) -> None:
         declared = _load_charm(where, call.folder / path)
         _check_refresh(where, application, declared)
         pairs, files = _split_config(call.parsed.texts("config"))
-        settings: dict[str, Value] = {}
+        settings: dict[str, Value | None] = {}
         for one in files:
             settings |= read_settings(call, declared, application.name, one, [])
         settings |= read_settings(call, declared, application.name, "", pairs)
+        _attach_resources(call, where, application, declared)
         _switch_charm(where, application, declared)
         apply_settings(application, settings, [])
         application.trusted = application.trusted or call.parsed.boolean("trust")
         application.force_units = call.parsed.boolean("force-units")
-        _attach_resources(call, where, application)
         life.settle(where)
     call.stderr += f'Added local charm "{declared.name}", revision {declared.revision}, '
     call.stderr += "to the model\n"
