@@ -151,8 +151,28 @@ def test_model_config_and_constraints_are_kept(model: jubilant.Juju) -> None:
     model.model_config(reset="update-status-hook-interval")
     assert model.model_config()["update-status-hook-interval"] == "5m"
     assert "invalid duration" in refusal(model, "model-config", "update-status-hook-interval=x")
+    assert "must be positive" in refusal(model, "model-config", "update-status-hook-interval=0s")
+    assert "single value" in refusal(model, "model-config", "name", "uuid")
+    assert "simultaneously" in refusal(model, "model-config", "name", "logging-config=x")
     model.model_constraints({"arch": "amd64", "mem": "4G"})
     assert model.model_constraints() == {"arch": "amd64", "mem": "4G"}
+
+
+def test_a_models_configuration_may_stand_in_a_file(
+    model: jubilant.Juju, tmp_path: pathlib.Path
+) -> None:
+    file = tmp_path / "config.yaml"
+    file.write_text("automatically-retry-hooks: true\nupdate-status-hook-interval: 2h\n")
+    model.cli("model-config", "--file", str(file), "logging-config=<root>=DEBUG")
+    told = model.model_config()
+    assert told["automatically-retry-hooks"] is True
+    assert told["update-status-hook-interval"] == "2h"
+    assert told["logging-config"] == "<root>=DEBUG"
+    file.write_text("update-status-hook-interval: soon\n")
+    other = ("add-model", "never", "--config", str(file))
+    with pytest.raises(jubilant.CLIError, match="invalid duration"):
+        model.cli(*other, include_model=False)
+    assert "never" not in model.cli("models", include_model=False)
 
 
 def test_the_debug_log_has_jujus_form(model: jubilant.Juju, scripted: Scripted) -> None:
