@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import pathlib
-import re
 import shutil
 from typing import TYPE_CHECKING
 
 from localjuju import charm, cross_model, errors, flags, life, model, uniter
 from localjuju.commands.configuration import apply_settings, read_settings
-from localjuju.commands.finding import find_application, find_unit
+from localjuju.commands.finding import find_application, find_unit, is_application_name
 from localjuju.commands.registry import MODEL, Call, command
 
 if TYPE_CHECKING:
@@ -24,7 +23,6 @@ _CHARM = {
     "resource": flags.LIST,
     "trust": flags.BOOL,
 }
-_NAME = re.compile(r"[a-z](?:[a-z0-9]*(?:-[a-z0-9]*[a-z][a-z0-9]*)*)")
 _REMOVE = {
     "destroy-storage": flags.BOOL,
     "force": flags.BOOL,
@@ -37,15 +35,22 @@ _REMOVE = {
 def add_unit(call: Call) -> None:
     """Add units to an application."""
     call.at_most(1)
-    where = call.model()
+    where, count = call.model(), _unit_count(call)
     with where.lock:
         application = find_application(where, call.word(0, "no application specified"))
         if application.charm.subordinate:
             name = application.name
             raise errors.JujuError(f'cannot add unit 1/1 to application "{name}": subordinate')
-        for _ in range(call.parsed.integer("num-units", 1)):
+        for _ in range(count):
             life.add_unit(where, application)
         life.settle(where)
+
+
+def _unit_count(call: Call) -> int:
+    count = call.parsed.integer("num-units", 1)
+    if count < 1:
+        raise errors.JujuError("--num-units must be a positive integer", errors.USAGE)
+    return count
 
 
 @command("deploy", MODEL | _CHARM | {"constraints": flags.LIST, "n,num-units": flags.INT})
@@ -53,6 +58,7 @@ def deploy(call: Call) -> None:
     """Deploy a charm from a file or a folder."""
     call.at_most(2)
     where, source = call.model(), call.word(0, "no charm or bundle specified")
+    count = _unit_count(call)
     if not source.startswith((".", "/")):
         raise errors.JujuError(
             f'"{source}" is no path: charms come from a file or folder here, '
@@ -72,7 +78,7 @@ def deploy(call: Call) -> None:
         _attach_resources(call, where, application, declared)
         where.applications[name] = application
         life.add_peer_relations(where, application)
-        for _ in range(0 if declared.subordinate else call.parsed.integer("num-units", 1)):
+        for _ in range(0 if declared.subordinate else count):
             life.add_unit(where, application)
         life.settle(where)
     located = f'local charm "{declared.name}", revision {declared.revision}'
@@ -100,7 +106,7 @@ def _load_charm(where: Model, source: pathlib.Path) -> Charm:
 
 
 def _check_new(where: Model, declared: Charm, name: str, call: Call) -> None:
-    if not _NAME.fullmatch(name):
+    if not is_application_name(name):
         raise errors.JujuError(f'invalid application name "{name}"')
     if name in where.applications:
         raise errors.JujuError(
@@ -203,6 +209,7 @@ def _switch_charm(where: Model, application: Application, declared: Charm) -> No
         if name in declared.options and declared.options[name].type == old.options[name].type
     }
     life.add_peer_relations(where, application)
+    life.add_missing_storage(where, application)
 
 
 @command("remove-application", MODEL | _REMOVE)

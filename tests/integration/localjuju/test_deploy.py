@@ -150,6 +150,10 @@ def test_deploy_refuses_as_juju_does(
     assert "option provided but not defined: --to" in refusal(
         model, "deploy", str(charm), "--to", "0"
     )
+    for command in (("deploy", str(charm)), ("add-unit", "app")):
+        for count in ("0", "-1"):
+            answer = refusal(model, *command, "-n", count)
+            assert "--num-units must be a positive integer" in answer
     model.deploy(charm)
     assert "application already exists" in refusal(model, "deploy", str(charm))
     unknown_type = scripted.charm("typo", actions={"look": {"params": {"far": {"type": "text"}}}})

@@ -247,6 +247,20 @@ def test_an_offer_is_found_by_its_url(models: Pair) -> None:
         "interface": "db",
         "role": "provider",
     }
+    models.offering.offer(f"{name}.app", endpoint="juju-info", name="info")
+    data, info = f"localjuju:admin/{name}.data", f"localjuju:admin/{name}.info"
+    for arguments, urls in (
+        (("--url", f"admin/{name}"), {data, info}),
+        ((f"admin/{name}.data",), {data}),
+        (("--url", f"{name}.info"), {info}),
+        (("--interface", "db", name), {data}),
+    ):
+        listed = models.consuming.cli(
+            "find-offers", "--format=json", *arguments, include_model=False
+        )
+        assert set(json.loads(listed)) == urls
+    assert "no matching" in answer(models.offering, "find-offers", name, "--interface", "none")
+    assert "both a URL term" in answer(models.offering, "find-offers", name, "--offer", "data")
     models.consuming.integrate("client", f"admin/{name}.data:db")
     models.settle()
     assert models.consuming.status().apps["client"].relations["db"][0].related_app == "data"
@@ -312,6 +326,19 @@ def test_an_offer_is_removed_by_force(related: Pair, scripted: Scripted) -> None
 
 
 @pytest.mark.parametrize("side", ["offering", "consuming"])
+def test_an_offers_name_alone_means_the_current_model(models: Pair) -> None:
+    models.offering.offer(f"{models.name}.app", endpoint="db", name="data")
+    models.offering.cli("switch", models.name, include_model=False)
+    models.offering.cli("remove-offer", "data", include_model=False)
+    assert "no matching" in answer(models.offering, "find-offers", models.name)
+    for word, words in {
+        "app": "endpoints must conform to format",
+        "app:": "endpoints must conform to format",
+    }.items():
+        assert words in answer(models.offering, "offer", word)
+    assert 'offer name "a.b" not valid' in answer(models.offering, "offer", "app:db", "a.b")
+
+
 def test_a_model_that_is_destroyed_leaves_its_relations(
     related: Pair, scripted: Scripted, side: str
 ) -> None:
