@@ -63,6 +63,12 @@ def asks_for_help(arguments: Sequence[str]) -> bool:
     return any(word in ("-h", "--help") for word in own)
 
 
+def help_text(name: str, summary: str, spec: Mapping[str, str]) -> str:
+    """What a command prints for ``--help``: its summary and its flags."""
+    options = "".join(f"--{key.rpartition(',')[2]} ({kind})\n" for key, kind in spec.items())
+    return f"Usage: {name} [options]\n\nSummary:\n{summary}\n\nOptions:\n{options}"
+
+
 def duration(text: str) -> dt.timedelta:
     """Read a duration as Go writes it, for example ``1m30s`` or ``500ms``.
 

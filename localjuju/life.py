@@ -288,4 +288,6 @@ def _end_remote(where: Model, remote: RemoteApplication) -> None:
 
 def _remove_application(where: Model, application: Application) -> None:
     del where.applications[application.name]
+    for offer in [one for one in where.offers.values() if one.application == application.name]:
+        del where.offers[offer.name]
     secret_store.forget_application(where, application.name)

@@ -35,12 +35,17 @@ _REMOVE = {
 def add_unit(call: Call) -> None:
     """Add units to an application."""
     call.at_most(1)
-    where, count = call.model(), _unit_count(call)
+    where, count = call.living_model(), _unit_count(call)
     with where.lock:
         application = find_application(where, call.word(0, "no application specified"))
         if application.charm.subordinate:
             name = application.name
             raise errors.JujuError(f'cannot add unit 1/1 to application "{name}": subordinate')
+        if application.life != model.ALIVE:
+            raise errors.JujuError(
+                f'cannot add unit 1/1 to application "{application.name}": '
+                "application is not found or not alive"
+            )
         for _ in range(count):
             life.add_unit(where, application)
         life.settle(where)
@@ -57,7 +62,7 @@ def _unit_count(call: Call) -> int:
 def deploy(call: Call) -> None:
     """Deploy a charm from a file or a folder."""
     call.at_most(2)
-    where, source = call.model(), call.word(0, "no charm or bundle specified")
+    where, source = call.living_model(), call.word(0, "no charm or bundle specified")
     count = _unit_count(call)
     if not source.startswith((".", "/")):
         raise errors.JujuError(

@@ -5,7 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from localjuju import agent, errors, faults, flags, go_yaml, model, output, status
-from localjuju.commands.registry import COMMANDS, FORMAT, MODEL, Call, Handler, command
+from localjuju.commands.registry import (
+    COMMANDS,
+    FORMAT,
+    MODEL,
+    Call,
+    Handler,
+    command,
+    help_of,
+)
 
 if TYPE_CHECKING:
     from localjuju.model import Model
@@ -141,10 +149,19 @@ def kill_controller(call: Call) -> None:
     call.stderr += "All models reclaimed, cleaning up controller machines\n"
 
 
-@command("help", {}, "--help", "-h")
-def show_help(_call: Call) -> str:
-    """List the commands."""
-    lines = [f"  {name:24}{_first_line(handler)}\n" for name, (handler, *_) in COMMANDS.items()]
+@command("help", {}, "", "--help", "-h")
+def show_help(call: Call) -> str:
+    """List the commands, or tell of one."""
+    call.at_most(1)
+    if call.words and call.words[0] in COMMANDS:
+        return help_of(call.words[0])
+    if call.words:
+        raise errors.JujuError(f"unknown command or topic for {call.words[0]}")
+    lines = [
+        f"  {name:24}{_first_line(handler)}\n"
+        for name, (handler, *_) in COMMANDS.items()
+        if name and not name.startswith("-")
+    ]
     return "The commands of Juju that localjuju knows:\n\n" + "".join(sorted(lines))
 
 

@@ -18,7 +18,7 @@ _CONTROLLER = {"c,controller": flags.TEXT}
 def consume(call: Call) -> None:
     """Give an offer of another model a name in this one."""
     call.at_most(2)
-    where, url = call.model(), call.word(0, "no remote offer specified")
+    where, url = call.living_model(), call.word(0, "no remote offer specified")
     with where.lock:
         alias = call.words[1] if len(call.words) > 1 else ""
         remote = cross_model.consume(where, url, alias)
@@ -92,6 +92,10 @@ def offer(call: Call) -> None:
     where = call.controller.find_model(model_name or call.default_model)
     with where.lock:
         application = find_application(where, application_name)
+        if application.life != model.ALIVE:
+            raise errors.JujuError(
+                f'cannot add application offer: application "{application_name}" is not alive'
+            )
         endpoints = application.charm.endpoints
         wanted = list(dict.fromkeys(names.split(",")))
         for name in wanted:

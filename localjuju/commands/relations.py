@@ -18,7 +18,7 @@ _Pair = tuple["RelationEnd", "RelationEnd"]
 def integrate(call: Call) -> None:
     """Relate two applications, at the one pair of endpoints that fits; one may be an offer."""
     call.at_most(2)
-    where = call.model()
+    where = call.living_model()
     first, last = _two(call)
     with where.lock:
         first, last = cross_model.localize(where, first), cross_model.localize(where, last)

@@ -325,7 +325,6 @@ def test_an_offer_is_removed_by_force(related: Pair, scripted: Scripted) -> None
     assert theirs.app_status.current == "terminated"
 
 
-@pytest.mark.parametrize("side", ["offering", "consuming"])
 def test_an_offers_name_alone_means_the_current_model(models: Pair) -> None:
     models.offering.offer(f"{models.name}.app", endpoint="db", name="data")
     models.offering.cli("switch", models.name, include_model=False)
@@ -336,9 +335,13 @@ def test_an_offers_name_alone_means_the_current_model(models: Pair) -> None:
         "app:": "endpoints must conform to format",
     }.items():
         assert words in answer(models.offering, "offer", word)
+    models.offering.offer(f"{models.name}.app", endpoint="db", name="data")
+    unknown = answer(models.offering, "consume", f"nobody/{models.name}.data")
+    assert 'application offer "nobody/' in unknown
     assert 'offer name "a.b" not valid' in answer(models.offering, "offer", "app:db", "a.b")
 
 
+@pytest.mark.parametrize("side", ["offering", "consuming"])
 def test_a_model_that_is_destroyed_leaves_its_relations(
     related: Pair, scripted: Scripted, side: str
 ) -> None:
