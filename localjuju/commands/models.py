@@ -149,7 +149,7 @@ def kill_controller(call: Call) -> None:
     call.stderr += "All models reclaimed, cleaning up controller machines\n"
 
 
-@command("help", {}, "", "--help", "-h")
+@command("help", {}, "--help", "-h")
 def show_help(call: Call) -> str:
     """List the commands, or tell of one."""
     call.at_most(1)
@@ -160,7 +160,7 @@ def show_help(call: Call) -> str:
     lines = [
         f"  {name:24}{_first_line(handler)}\n"
         for name, (handler, *_) in COMMANDS.items()
-        if name and not name.startswith("-")
+        if not name.startswith("-")
     ]
     return "The commands of Juju that localjuju knows:\n\n" + "".join(sorted(lines))
 

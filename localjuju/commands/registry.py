@@ -143,7 +143,7 @@ def run(
 def _parse(
     controller: Controller, arguments: list[str], folder: str, stdin: bytes, default_model: str
 ) -> Call:
-    name = arguments[0] if arguments else ""
+    name = arguments[0] if arguments else "help"
     if name not in COMMANDS:
         raise errors.JujuError(
             f'juju: "{name}" is not a juju command. See "juju --help".', errors.USAGE
