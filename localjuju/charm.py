@@ -6,12 +6,12 @@ import dataclasses
 import platform
 import re
 import shutil
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import jsonschema
 import yaml
 
-from localjuju import action_params, charm_files, errors
+from localjuju import action_params, charm_files, errors, go_yaml
 
 if TYPE_CHECKING:
     import pathlib
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 Value = bool | int | float | str
 """A value of a charm's configuration."""
 
-_Loader: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _METADATA = (
     "assumes",
     "charm-user",
@@ -39,7 +38,11 @@ _METADATA = (
     "summary",
     "terms",
 )
+_OPTION_TYPES = ("boolean", "float", "int", "secret", "string")
 _ROLES = {"peers": "peer", "provides": "provider", "requires": "requirer"}
+_FLOAT = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)(e[-+]?[0-9]+)?", re.IGNORECASE)
+_INT = re.compile(r"[-+]?[0-9]{1,19}")
+_INT64 = range(-(1 << 63), 1 << 63)
 _SECRET = re.compile(r"secret:(//[0-9a-f-]{36}/)?[0-9a-v]{20}")
 _TRUE = {"1", "t", "T", "true", "TRUE", "True"}
 _FALSE = {"0", "f", "F", "false", "FALSE", "False"}
@@ -110,7 +113,7 @@ class Charm:
         options: its options by name.
         actions: its actions by name, each with its parameters as a JSON schema.
         storage: its storage by name.
-        resources: the names of its resources.
+        resources: its resources by name, each with the file's name on a unit.
         extra_bindings: the names of its bindings beside the endpoints.
         base: the first base of its manifest: a system and its channel.
         revision: the number that the model gives each upload of a local charm.
@@ -123,7 +126,7 @@ class Charm:
     options: dict[str, Option]
     actions: dict[str, dict[str, Any]]
     storage: dict[str, Storage]
-    resources: frozenset[str]
+    resources: dict[str, str]
     extra_bindings: frozenset[str]
     base: tuple[str, str]
     revision: int = 0
@@ -206,13 +209,10 @@ def parse_option(option: Option, text: str) -> Value:
     """
     if option.type == "boolean" and text in _TRUE | _FALSE:
         return text in _TRUE
-    try:
-        if option.type == "int":
-            return int(text)
-        if option.type == "float":
-            return float(text)
-    except ValueError:
-        raise _wrong(option, f'"{text}"') from None
+    if option.type == "int" and _INT.fullmatch(text) and int(text) in _INT64:
+        return int(text)
+    if option.type == "float" and _FLOAT.fullmatch(text):
+        return float(text)
     return check_option(option, text)
 
 
@@ -260,11 +260,14 @@ def _read(source: pathlib.Path, folder: pathlib.Path, release: Release) -> Charm
         subordinate=bool(metadata.get("subordinate", False)),
         endpoints=_endpoints(metadata),
         options={name: _option(name, spec) for name, spec in options.items()},
-        actions={name: _action(name, spec or {}) for name, spec in actions.items()},
+        actions={name: _action(name, spec) for name, spec in actions.items()},
         storage={
             name: _storage(name, spec) for name, spec in _mapping(metadata, "storage").items()
         },
-        resources=frozenset(_mapping(metadata, "resources")),
+        resources={
+            name: str(_spec(f"resource {name}", spec).get("filename") or name)
+            for name, spec in _mapping(metadata, "resources").items()
+        },
         extra_bindings=frozenset(_mapping(metadata, "extra-bindings")),
         base=(str(bases[0]["name"]), str(bases[0]["channel"])),
     )
@@ -273,15 +276,11 @@ def _read(source: pathlib.Path, folder: pathlib.Path, release: Release) -> Charm
 def _yaml(path: pathlib.Path) -> dict[str, Any]:
     if not path.is_file():
         return {}
-    try:
-        content = yaml.load(path.read_text(), Loader=_Loader)  # noqa: S506 - a safe loader
-    except yaml.YAMLError as error:
-        raise errors.JujuError(f"cannot parse {path.name}: {error}") from None
-    return content or {}
+    return go_yaml.load_map(path.read_text(errors="replace"), f"cannot parse {path.name}")
 
 
 def _mapping(content: dict[str, Any], key: str) -> dict[str, Any]:
-    return content.get(key) or {}
+    return _spec(key, content.get(key) or {})
 
 
 def _endpoints(metadata: dict[str, Any]) -> dict[str, Endpoint]:
@@ -289,24 +288,39 @@ def _endpoints(metadata: dict[str, Any]) -> dict[str, Endpoint]:
     found = {info.name: info}
     for section, role in _ROLES.items():
         for name, spec in _mapping(metadata, section).items():
-            found[name] = Endpoint(
-                name=name,
-                role=role,
-                interface=spec["interface"],
-                scope=spec.get("scope", "global"),
-                limit=spec.get("limit") or 0,
-            )
+            found[name] = _endpoint(name, role, spec)
     return found
 
 
-def _option(name: str, spec: dict[str, Any]) -> Option:
+def _endpoint(name: str, role: str, spec: object) -> Endpoint:
+    """Read an endpoint; its interface alone is the short form, as in ``requires: {db: mysql}``."""
+    about = {"interface": spec} if isinstance(spec, str) else _spec(f"endpoint {name}", spec)
+    if not about.get("interface"):
+        raise errors.JujuError(f'invalid charm: endpoint "{name}" has no interface')
+    limit: object = about.get("limit") or 0
+    if not isinstance(limit, int):
+        raise errors.JujuError(f'invalid charm: endpoint "{name}" has a limit that is no number')
+    return Endpoint(name, role, str(about["interface"]), about.get("scope", "global"), limit)
+
+
+def _spec(what: str, spec: object) -> dict[str, Any]:
+    if not isinstance(spec, dict):
+        raise errors.JujuError(f'invalid charm: "{what}" is not a map')
+    return cast("dict[str, Any]", spec)
+
+
+def _option(name: str, given: object) -> Option:
+    spec = _spec(f"option {name}", given)
     option = Option(name, spec.get("type", "string"), None, spec.get("description", ""))
+    if option.type not in _OPTION_TYPES:
+        raise errors.JujuError(f'invalid config: option "{name}" has unknown type "{option.type}"')
     if spec.get("default") is None:
         return option
     return dataclasses.replace(option, default=check_option(option, spec["default"]))
 
 
-def _action(name: str, spec: dict[str, Any]) -> dict[str, Any]:
+def _action(name: str, given: object) -> dict[str, Any]:
+    spec = _spec(f"action {name}", {} if given is None else given)
     try:
         action_params.schema_of(spec)
     except jsonschema.SchemaError as error:
@@ -316,7 +330,8 @@ def _action(name: str, spec: dict[str, Any]) -> dict[str, Any]:
     return spec
 
 
-def _storage(name: str, spec: dict[str, Any]) -> Storage:
+def _storage(name: str, given: object) -> Storage:
     """Read a storage; ``multiple.range`` begins with the least number of instances."""
+    spec = _spec(f"storage {name}", given)
     least = re.match(r"\d+", str(_mapping(spec, "multiple").get("range", "1")))
     return Storage(name, spec.get("type", "filesystem"), int(least[0]) if least else 1)

@@ -51,7 +51,7 @@ def find_offer(where: Model, url: str) -> tuple[Model, Offer]:
         raise errors.JujuError(f'application offer URL "{url}" is not valid')
     if match["controller"] not in (None, model.CONTROLLER):
         raise errors.JujuError(f"controller {match['controller']} not found")
-    other = where.models.get(match["model"])
+    other = where.models.get(match["model"]) if match["owner"] in (None, "admin") else None
     if other is None or match["offer"] not in other.offers:
         raise errors.JujuError(f'application offer "{_short(url)}" not found')
     return other, other.offers[match["offer"]]

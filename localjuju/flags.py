@@ -21,8 +21,9 @@ INT = "int"
 LIST = "list"
 TEXT = "text"
 
-_DURATION = re.compile(r"(?:[0-9.]+(?:h|ms|m|s))+")
-_SECONDS = {"h": 3600.0, "m": 60.0, "ms": 0.001, "s": 1.0}
+_PART = r"([0-9]+\.?[0-9]*|\.[0-9]+)(h|ms|m|s|us|µs|ns)"
+_DURATION = re.compile(f"(?:{_PART})+|0")
+_SECONDS = {"h": 3600.0, "m": 60.0, "ms": 0.001, "s": 1.0, "us": 1e-6, "µs": 1e-6, "ns": 1e-9}
 _TRUE = {"1", "t", "T", "true", "TRUE", "True"}
 _FALSE = {"0", "f", "F", "false", "FALSE", "False"}
 
@@ -62,6 +63,12 @@ def asks_for_help(arguments: Sequence[str]) -> bool:
     return any(word in ("-h", "--help") for word in own)
 
 
+def help_text(name: str, summary: str, spec: Mapping[str, str]) -> str:
+    """What a command prints for ``--help``: its summary and its flags."""
+    options = "".join(f"--{key.rpartition(',')[2]} ({kind})\n" for key, kind in spec.items())
+    return f"Usage: {name} [options]\n\nSummary:\n{summary}\n\nOptions:\n{options}"
+
+
 def duration(text: str) -> dt.timedelta:
     """Read a duration as Go writes it, for example ``1m30s`` or ``500ms``.
 
@@ -70,8 +77,11 @@ def duration(text: str) -> dt.timedelta:
     """
     if not _DURATION.fullmatch(text):
         raise errors.JujuError(f'invalid duration "{text}"', errors.USAGE)
-    parts = re.findall(r"([0-9.]+)(h|ms|m|s)", text)
-    return dt.timedelta(seconds=sum(float(size) * _SECONDS[unit] for size, unit in parts))
+    parts: list[tuple[str, str]] = re.findall(_PART, text)
+    try:
+        return dt.timedelta(seconds=sum(float(size) * _SECONDS[unit] for size, unit in parts))
+    except OverflowError:
+        raise errors.JujuError(f'invalid duration "{text}"', errors.USAGE) from None
 
 
 def parse(

@@ -34,10 +34,22 @@ def add_unit(where: Model, application: Application, principal: Unit | None = No
     folder = where.folder / "agents" / ("unit-" + name.replace("/", "-"))
     unit = model.Unit(name, machine, folder, principal.name if principal else "")
     where.units[name] = unit
-    for storage in application.charm.storage.values():
-        for _ in range(storage.count):
-            add_storage(where, unit, storage)
+    _add_missing_storage(where, unit, application.charm)
     return unit
+
+
+def add_missing_storage(where: Model, application: Application) -> None:
+    """Give living units the storage that the application's charm declares and they lack."""
+    for unit in where.units_of(application.name):
+        if unit.life == ALIVE:
+            _add_missing_storage(where, unit, application.charm)
+
+
+def _add_missing_storage(where: Model, unit: Unit, declared: charm.Charm) -> None:
+    for storage in declared.storage.values():
+        have = sum(one.name == storage.name for one in unit.storage.values())
+        for _ in range(have, storage.count):
+            add_storage(where, unit, storage)
 
 
 def add_storage(where: Model, unit: Unit, storage: charm.Storage) -> None:
@@ -155,8 +167,15 @@ def _enter(where: Model, relation: Relation) -> None:
             entered = relation.id in unit.local.relations
             ready = unit.life == ALIVE and unit.local.installed and not entered
             known = unit.local.charm and end.endpoint.name in unit.local.charm.endpoints
-            if ready and known and _in_container(where, relation, unit):
+            waits = relation.is_container and _old_subordinate(where, relation, unit)
+            if ready and known and not waits and _in_container(where, relation, unit):
                 _enter_unit(where, relation, unit)
+
+
+def _old_subordinate(where: Model, relation: Relation, unit: Unit) -> bool:
+    """Whether the unit's subordinate of an earlier relation is still on its way out."""
+    other = relation.other(unit.application).application
+    return any(one.principal == unit.name and one.life == DYING for one in where.units_of(other))
 
 
 def _in_container(where: Model, relation: Relation, unit: Unit) -> bool:
@@ -269,4 +288,6 @@ def _end_remote(where: Model, remote: RemoteApplication) -> None:
 
 def _remove_application(where: Model, application: Application) -> None:
     del where.applications[application.name]
+    for offer in [one for one in where.offers.values() if one.application == application.name]:
+        del where.offers[offer.name]
     secret_store.forget_application(where, application.name)

@@ -224,7 +224,8 @@ def _teardown(where: Model, unit: Unit) -> Iterator[Hook]:
 def _living(where: Model, unit: Unit) -> Iterator[Operation]:
     local, application = unit.local, where.application_of(unit)
     for storage in unit.storage.values():
-        if not storage.attached:
+        known = local.charm and storage.name in local.charm.storage
+        if known and not storage.attached:
             yield _storage_hook("storage-attached", storage)
     if not local.installed:
         yield Hook("install", "install")

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import pathlib
-import re
 import shutil
 from typing import TYPE_CHECKING
 
 from localjuju import charm, cross_model, errors, flags, life, model, uniter
 from localjuju.commands.configuration import apply_settings, read_settings
-from localjuju.commands.finding import find_application, find_unit
+from localjuju.commands.finding import find_application, find_unit, is_application_name
 from localjuju.commands.registry import MODEL, Call, command
 
 if TYPE_CHECKING:
@@ -24,7 +23,6 @@ _CHARM = {
     "resource": flags.LIST,
     "trust": flags.BOOL,
 }
-_NAME = re.compile(r"[a-z](?:[a-z0-9]*(?:-[a-z0-9]*[a-z][a-z0-9]*)*)")
 _REMOVE = {
     "destroy-storage": flags.BOOL,
     "force": flags.BOOL,
@@ -37,22 +35,35 @@ _REMOVE = {
 def add_unit(call: Call) -> None:
     """Add units to an application."""
     call.at_most(1)
-    where = call.model()
+    where, count = call.living_model(), _unit_count(call)
     with where.lock:
         application = find_application(where, call.word(0, "no application specified"))
         if application.charm.subordinate:
             name = application.name
             raise errors.JujuError(f'cannot add unit 1/1 to application "{name}": subordinate')
-        for _ in range(call.parsed.integer("num-units", 1)):
+        if application.life != model.ALIVE:
+            raise errors.JujuError(
+                f'cannot add unit 1/1 to application "{application.name}": '
+                "application is not found or not alive"
+            )
+        for _ in range(count):
             life.add_unit(where, application)
         life.settle(where)
+
+
+def _unit_count(call: Call) -> int:
+    count = call.parsed.integer("num-units", 1)
+    if count < 1:
+        raise errors.JujuError("--num-units must be a positive integer", errors.USAGE)
+    return count
 
 
 @command("deploy", MODEL | _CHARM | {"constraints": flags.LIST, "n,num-units": flags.INT})
 def deploy(call: Call) -> None:
     """Deploy a charm from a file or a folder."""
     call.at_most(2)
-    where, source = call.model(), call.word(0, "no charm or bundle specified")
+    where, source = call.living_model(), call.word(0, "no charm or bundle specified")
+    count = _unit_count(call)
     if not source.startswith((".", "/")):
         raise errors.JujuError(
             f'"{source}" is no path: charms come from a file or folder here, '
@@ -63,16 +74,16 @@ def deploy(call: Call) -> None:
         name = call.words[1] if len(call.words) > 1 else declared.name
         _check_new(where, declared, name, call)
         pairs, files = _split_config(call.parsed.texts("config"))
-        settings: dict[str, Value] = {}
+        settings: dict[str, Value | None] = {}
         for path in files:
             settings |= read_settings(call, declared, name, path, [])
         settings |= read_settings(call, declared, name, "", pairs)
         application = model.Application(name, declared, trusted=call.parsed.boolean("trust"))
         apply_settings(application, settings, [])
-        _attach_resources(call, where, application)
+        _attach_resources(call, where, application, declared)
         where.applications[name] = application
         life.add_peer_relations(where, application)
-        for _ in range(0 if declared.subordinate else call.parsed.integer("num-units", 1)):
+        for _ in range(0 if declared.subordinate else count):
             life.add_unit(where, application)
         life.settle(where)
     located = f'local charm "{declared.name}", revision {declared.revision}'
@@ -100,7 +111,7 @@ def _load_charm(where: Model, source: pathlib.Path) -> Charm:
 
 
 def _check_new(where: Model, declared: Charm, name: str, call: Call) -> None:
-    if not _NAME.fullmatch(name):
+    if not is_application_name(name):
         raise errors.JujuError(f'invalid application name "{name}"')
     if name in where.applications:
         raise errors.JujuError(
@@ -115,15 +126,21 @@ def _check_new(where: Model, declared: Charm, name: str, call: Call) -> None:
         raise errors.JujuError("subordinate application must be deployed without units")
 
 
-def _attach_resources(call: Call, where: Model, application: Application) -> None:
+def _attach_resources(call: Call, where: Model, application: Application, declared: Charm) -> None:
     for pair in call.parsed.texts("resource"):
         name, _, path = pair.partition("=")
-        if name not in application.charm.resources:
+        if name not in declared.resources:
             raise errors.JujuError(f'unrecognized resource "{name}"')
         source = call.folder / path
         if not source.is_file():
             raise errors.JujuError(f'file for resource "{name}": open {path}: no such file')
-        target = where.folder / "resources" / application.name / name / source.name
+        filename = pathlib.PurePath(declared.resources[name]).name
+        suffix = pathlib.PurePath(filename).suffix
+        if source.suffix != suffix:
+            raise errors.JujuError(
+                f'incorrect extension on resource upload "{path}", expected "{suffix}"'
+            )
+        target = where.folder / "resources" / application.name / name / filename
         target.parent.mkdir(parents=True, exist_ok=True)
         application.resources[name] = pathlib.Path(shutil.copy(source, target))
 
@@ -150,15 +167,15 @@ def refresh(call: Call) -> None:
         declared = _load_charm(where, call.folder / path)
         _check_refresh(where, application, declared)
         pairs, files = _split_config(call.parsed.texts("config"))
-        settings: dict[str, Value] = {}
+        settings: dict[str, Value | None] = {}
         for one in files:
             settings |= read_settings(call, declared, application.name, one, [])
         settings |= read_settings(call, declared, application.name, "", pairs)
+        _attach_resources(call, where, application, declared)
         _switch_charm(where, application, declared)
         apply_settings(application, settings, [])
         application.trusted = application.trusted or call.parsed.boolean("trust")
         application.force_units = call.parsed.boolean("force-units")
-        _attach_resources(call, where, application)
         life.settle(where)
     call.stderr += f'Added local charm "{declared.name}", revision {declared.revision}, '
     call.stderr += "to the model\n"
@@ -197,6 +214,7 @@ def _switch_charm(where: Model, application: Application, declared: Charm) -> No
         if name in declared.options and declared.options[name].type == old.options[name].type
     }
     life.add_peer_relations(where, application)
+    life.add_missing_storage(where, application)
 
 
 @command("remove-application", MODEL | _REMOVE)

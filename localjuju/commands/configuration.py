@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
-import yaml
-
-from localjuju import charm, errors, flags, life, output
+from localjuju import charm, errors, flags, go_yaml, life, output
 from localjuju.commands.finding import find_application
 from localjuju.commands.registry import FORMAT, MODEL, Call, command
 
@@ -45,25 +43,35 @@ def _resets(application: Application, resets: list[str]) -> list[str]:
 
 def read_settings(
     call: Call, declared: Charm, application: str, path: str, pairs: list[str]
-) -> dict[str, Value]:
-    """Read values from a YAML file and from ``KEY=VALUE`` words, which win."""
-    settings: dict[str, Value] = {}
-    if path:
-        loaded: dict[str, Any] = yaml.safe_load(call.read(path)) or {}
-        values: dict[str, Any] = loaded.get(application) or {}
-        for name, value in values.items():
-            settings[name] = charm.check_option(_option(call, declared, name), value)
+) -> dict[str, Value | None]:
+    """Read values from a YAML file and from ``KEY=VALUE`` words, which win; null is none."""
+    settings: dict[str, Value | None] = {}
+    for name, value in _file_values(call, application, path).items() if path else ():
+        option = _option(call, declared, name)
+        # Juju takes a string for any type, as it takes those of the command line.
+        read = charm.parse_option if isinstance(value, str) else charm.check_option
+        settings[name] = None if value is None else read(option, value)
     for pair in pairs:
         name, _, text = pair.partition("=")
         text = call.read(text[1:]) if text.startswith("@") else text
-        if name == "trust":
-            settings[name] = charm.parse_option(charm.Option("trust", "boolean"), text)
-        else:
-            settings[name] = charm.parse_option(_option(call, declared, name), text)
+        settings[name] = charm.parse_option(_option(call, declared, name), text)
     return settings
 
 
+def _file_values(call: Call, application: str, path: str) -> dict[str, Any]:
+    """The values of an application in a file of them, or in what ``juju config`` has printed."""
+    content = go_yaml.load_map(call.read(path), "cannot parse settings data")
+    if isinstance(values := content.get(application), dict):
+        return cast("dict[str, Any]", values)
+    if not isinstance(shown := content.get("settings"), dict):
+        raise errors.JujuError(f'no settings found for "{application}"')
+    about = cast("dict[str, Any]", shown)
+    return {name: one["value"] for name, one in about.items() if "value" in (one or {})}
+
+
 def _option(call: Call, declared: Charm, name: str) -> charm.Option:
+    if name == "trust":
+        return charm.Option(name, "boolean")
     if name not in declared.options:
         unknown = call.model().release.words.option_unknown
         raise errors.JujuError(unknown.format(option=name))
@@ -71,16 +79,16 @@ def _option(call: Call, declared: Charm, name: str) -> charm.Option:
 
 
 def apply_settings(
-    application: Application, settings: dict[str, Value], resets: list[str]
+    application: Application, settings: dict[str, Value | None], resets: list[str]
 ) -> None:
     """Reset options, then set others, of which the units are told where they differ."""
-    for name in resets:
+    for name in [*resets, *(name for name, value in settings.items() if value is None)]:
         application.settings.pop(name, None)
     application.trusted = application.trusted and "trust" not in resets
     before = application.config(), application.trusted
     if "trust" in settings:
         application.trusted = bool(settings.pop("trust"))
-    application.settings |= settings
+    application.settings |= {name: one for name, one in settings.items() if one is not None}
     application.config_version += (application.config(), application.trusted) != before
 
 

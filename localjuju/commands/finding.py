@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from localjuju import errors
 
 if TYPE_CHECKING:
     from localjuju.model import Application, Model, Unit
+
+
+_NAME = re.compile(r"[a-z](?:[a-z0-9]*(?:-[a-z0-9]*[a-z][a-z0-9]*)*)")
+
+
+def is_application_name(name: str) -> bool:
+    """Whether Juju takes the name for an application, and so for an offer."""
+    return _NAME.fullmatch(name) is not None
 
 
 def find_application(where: Model, name: str) -> Application:

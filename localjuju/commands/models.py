@@ -4,8 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from localjuju import agent, errors, faults, flags, model, output, status
-from localjuju.commands.registry import COMMANDS, FORMAT, MODEL, Call, Handler, command
+from localjuju import agent, errors, faults, flags, go_yaml, model, output, status
+from localjuju.commands.registry import (
+    COMMANDS,
+    FORMAT,
+    MODEL,
+    Call,
+    Handler,
+    command,
+    help_of,
+)
 
 if TYPE_CHECKING:
     from localjuju.model import Model
@@ -33,10 +41,9 @@ def add_model(call: Call) -> None:
     """Add a model on this machine, whatever its cloud is called."""
     call.at_most(2)
     name = call.word(0, "model name is required")
+    config = _given_config(call, call.parsed.texts("config"))
     where = call.controller.add_model(name, switch=not call.parsed.boolean("no-switch"))
-    for pair in call.parsed.texts("config"):
-        key, _, value = pair.partition("=")
-        _set_config(call, where, key, value)
+    _set_config(call, where, config)
     call.stderr += f"Added '{name}' model on localhost/localhost for user 'admin'\n"
 
 
@@ -143,9 +150,18 @@ def kill_controller(call: Call) -> None:
 
 
 @command("help", {}, "--help", "-h")
-def show_help(_call: Call) -> str:
-    """List the commands."""
-    lines = [f"  {name:24}{_first_line(handler)}\n" for name, (handler, *_) in COMMANDS.items()]
+def show_help(call: Call) -> str:
+    """List the commands, or tell of one."""
+    call.at_most(1)
+    if call.words and call.words[0] in COMMANDS:
+        return help_of(call.words[0])
+    if call.words:
+        raise errors.JujuError(f"unknown command or topic for {call.words[0]}")
+    lines = [
+        f"  {name:24}{_first_line(handler)}\n"
+        for name, (handler, *_) in COMMANDS.items()
+        if not name.startswith("-")
+    ]
     return "The commands of Juju that localjuju knows:\n\n" + "".join(sorted(lines))
 
 
@@ -156,18 +172,19 @@ def _first_line(handler: Handler) -> str:
 @command("model-config", FORMAT | MODEL | {"file": flags.TEXT, "reset": flags.LIST})
 def model_config(call: Call) -> str | None:
     """Show the model's configuration, one value of it, or set and reset values."""
-    where = call.model()
-    pairs = [word.partition("=") for word in call.words]
-    for names in call.parsed.texts("reset"):
-        for name in names.split(","):
-            where.config.pop(name, None)
-    for key, equals, value in pairs:
-        if equals:
-            _set_config(call, where, key, value)
-    if any(equals for _, equals, _ in pairs) or call.parsed.texts("reset"):
+    where, file, resets = call.model(), call.parsed.texts("file"), call.parsed.texts("reset")
+    pairs = [word for word in call.words if "=" in word]
+    if pairs or file or resets:
+        if len(pairs) < len(call.words):
+            raise errors.JujuError("cannot set and retrieve values simultaneously", errors.USAGE)
+        config = _given_config(call, [*file, *pairs])
         with where.lock:
-            where.changed.notify_all()
+            for name in ",".join(resets).split(","):
+                where.config.pop(name, None)
+            _set_config(call, where, config)
         return None
+    if len(call.words) > 1:
+        raise errors.JujuError("can only retrieve a single value, or all values", errors.USAGE)
     values = _config_values(where)
     if call.words:
         if call.words[0] not in values:
@@ -187,18 +204,40 @@ def _config_values(where: Model) -> dict[str, dict[str, Any]]:
     }
 
 
-def _set_config(call: Call, where: Model, key: str, value: str) -> None:
-    if key == "update-status-hook-interval":
-        flags.duration(value)
+def _given_config(call: Call, given: list[str]) -> dict[str, str]:
+    """Read ``KEY=VALUE`` words and the YAML files that other words name, and check the values."""
+    config: dict[str, str] = {}
+    for word in given:
+        key, equals, value = word.partition("=")
+        if equals:
+            config[key] = value
+            continue
+        loaded = go_yaml.load_map(call.read(word), "cannot parse the model configuration")
+        config |= {key: _text(value) for key, value in loaded.items()}
+    for key, value in config.items():
+        _check_value(key, value)
+    return config
+
+
+def _text(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _check_value(key: str, value: str) -> None:
+    if key == "update-status-hook-interval" and not flags.duration(value):
+        raise errors.JujuError(f'invalid value "{value}" for {key}: it must be positive')
     if key == faults.KEY:
         faults.check(value)
-    if key not in (*_DEFAULTS, *_OWN):
+
+
+def _set_config(call: Call, where: Model, config: dict[str, str]) -> None:
+    for key in config.keys() - {*_DEFAULTS, *_OWN}:
         call.stderr += (
             f'WARNING key "{key}" is not defined in the current model configuration: '
             "possible misspelling\n"
         )
     with where.lock:
-        where.config[key] = value
+        where.config |= config
         for unit in where.units.values():
             call.controller.reschedule(where, unit)
         where.changed.notify_all()

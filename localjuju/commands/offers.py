@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from localjuju import cross_model, errors, flags, life, model, output
-from localjuju.commands.applications import find_application
+from localjuju.commands.finding import find_application, is_application_name
 from localjuju.commands.registry import FORMAT, MODEL, Call, command
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ _CONTROLLER = {"c,controller": flags.TEXT}
 def consume(call: Call) -> None:
     """Give an offer of another model a name in this one."""
     call.at_most(2)
-    where, url = call.model(), call.word(0, "no remote offer specified")
+    where, url = call.living_model(), call.word(0, "no remote offer specified")
     with where.lock:
         alias = call.words[1] if len(call.words) > 1 else ""
         remote = cross_model.consume(where, url, alias)
@@ -31,13 +31,21 @@ def consume(call: Call) -> None:
 def find_offers(call: Call) -> str:
     """List the offers of a model, or of all."""
     call.at_most(1)
-    text = call.parsed.text("url") or call.word(0, "") if call.words else ""
-    wanted = text.rpartition(":")[2].rpartition("/")[2].partition(".")[0]
-    models = [one for one in call.controller.models.values() if wanted in ("", one.name)]
-    found: dict[str, Any] = {}
-    for where in models:
-        with where.lock:
-            found |= {_url(where, one): _describe(one) for one in where.offers.values()}
+    text, given = call.parsed.text("url"), call.words[0] if call.words else ""
+    if text and given:
+        raise errors.JujuError("URL term cannot be specified twice", errors.USAGE)
+    path = (text or given).rpartition(":")[2].rpartition("/")[2]
+    model_name, _, name = path.partition(".")
+    if path and call.parsed.text("offer"):
+        raise errors.JujuError("cannot specify both a URL term and offer term", errors.USAGE)
+    found = {
+        _url(where, one): _describe(one)
+        for where in list(call.controller.models.values())
+        if model_name in ("", where.name)
+        for one in list(where.offers.values())
+        if (name or call.parsed.text("offer")) in ("", one.name)
+        and call.parsed.text("interface") in ("", *_interfaces(one))
+    }
     if not found:
         raise errors.JujuError("no matching application offers found")
     if form := call.parsed.text("format"):
@@ -48,6 +56,10 @@ def find_offers(call: Call) -> str:
         interfaces = [f"{one['interface']}:{name}" for name, one in about["endpoints"].items()]
         rows.append((store, path, about["access"], ", ".join(interfaces)))
     return output.table(rows)
+
+
+def _interfaces(offer: Offer) -> set[str]:
+    return {one.interface for one in offer.endpoints.values()}
 
 
 def _url(where: Model, offer: Offer) -> str:
@@ -70,24 +82,33 @@ def offer(call: Call) -> None:
     """Offer endpoints of an application to other models: ``[MODEL.]APP:ENDPOINT[,…]``."""
     call.at_most(2)
     text = call.word(0, "an offer must at least specify application endpoint")
-    path, _, names = text.rpartition(":")
+    path, colon, names = text.rpartition(":")
+    if not colon or not names:
+        raise errors.JujuError(
+            'endpoints must conform to format "<application-name>:<endpoint-name>[,...]"',
+            errors.USAGE,
+        )
     model_name, _, application_name = path.rpartition(".")
     where = call.controller.find_model(model_name or call.default_model)
     with where.lock:
         application = find_application(where, application_name)
+        if application.life != model.ALIVE:
+            raise errors.JujuError(
+                f'cannot add application offer: application "{application_name}" is not alive'
+            )
         endpoints = application.charm.endpoints
-        wanted = names.split(",")
+        wanted = list(dict.fromkeys(names.split(",")))
         for name in wanted:
             if name not in endpoints or endpoints[name].role == "peer":
                 raise errors.JujuError(
                     f'cannot add application offer: application "{application.name}" '
                     f'has no "{name}" relation'
                 )
-        made = model.Offer(
-            call.words[1] if len(call.words) > 1 else application.name,
-            application.name,
-            {name: endpoints[name] for name in wanted},
-        )
+        offer_name = call.words[1] if len(call.words) > 1 else application.name
+        if not is_application_name(offer_name):
+            raise errors.JujuError(f'offer name "{offer_name}" not valid')
+        declared = {name: endpoints[name] for name in wanted}
+        made = model.Offer(offer_name, application.name, declared)
         where.offers[made.name] = made
     url = _url(where, made).removeprefix(f"{model.CONTROLLER}:")
     listed = ", ".join(wanted)
@@ -103,7 +124,9 @@ def remove_offer(call: Call) -> None:
         raise errors.JujuError("remove-offer --force asks no questions here: give --yes")
     for url in call.words:
         current = call.controller.find_model(call.default_model)
-        where, found = cross_model.find_offer(current, url)
+        # An offer's name alone means the current model.
+        full = url if "." in url else f"{current.name}.{url}"
+        where, found = cross_model.find_offer(current, full)
         with where.lock:
             count = len(cross_model.connections(where, found))
             if count and not force:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import pathlib
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from localjuju import errors, flags
+from localjuju.unit import ALIVE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
 
 FORMAT = {"format": flags.TEXT}
 MODEL = {"m,model": flags.TEXT}
+_HELP = {"h,help": flags.BOOL}
 
 
 @dataclasses.dataclass
@@ -70,6 +73,17 @@ class Call:
         """The model that ``--model``, ``JUJU_MODEL`` or ``juju switch`` names."""
         return self.controller.find_model(self.parsed.text("model") or self.default_model)
 
+    def living_model(self) -> Model:
+        """The model, to which something is to be added.
+
+        Raises:
+            errors.JujuError: if it is being destroyed.
+        """
+        where = self.model()
+        if where.life != ALIVE:
+            raise errors.JujuError(f'model "{where.name}" is {where.life}')
+        return where
+
     def read(self, path: str) -> str:
         """Read a text file of the caller; ``-`` is the standard input."""
         return self.read_bytes(path).decode(errors="replace")
@@ -102,6 +116,12 @@ def command(
     return enter
 
 
+def help_of(name: str) -> str:
+    """What a command does, and its options."""
+    handler, spec, _ = COMMANDS[name]
+    return flags.help_text(f"juju {name}", inspect.getdoc(handler) or "", spec)
+
+
 def run(
     controller: Controller, arguments: list[str], folder: str, stdin: bytes, default_model: str
 ) -> tuple[int, str, str]:
@@ -111,6 +131,8 @@ def run(
         handler = COMMANDS[call.name][0]
     except errors.JujuError as error:
         return error.code, "", f"ERROR {error}\n"
+    if call.parsed.boolean("help"):
+        return 0, help_of(call.name), ""
     try:
         stdout = handler(call) or ""
     except errors.JujuError as error:
@@ -121,13 +143,13 @@ def run(
 def _parse(
     controller: Controller, arguments: list[str], folder: str, stdin: bytes, default_model: str
 ) -> Call:
-    name = arguments[0] if arguments else ""
+    name = arguments[0] if arguments else "help"
     if name not in COMMANDS:
         raise errors.JujuError(
             f'juju: "{name}" is not a juju command. See "juju --help".', errors.USAGE
         )
     _, spec, interspersed = COMMANDS[name]
-    parsed = flags.parse(arguments[1:], spec, interspersed=interspersed)
+    parsed = flags.parse(arguments[1:], {**spec, **_HELP}, interspersed=interspersed)
     return Call(
         controller,
         name,

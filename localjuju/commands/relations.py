@@ -18,7 +18,7 @@ _Pair = tuple["RelationEnd", "RelationEnd"]
 def integrate(call: Call) -> None:
     """Relate two applications, at the one pair of endpoints that fits; one may be an offer."""
     call.at_most(2)
-    where = call.model()
+    where = call.living_model()
     first, last = _two(call)
     with where.lock:
         first, last = cross_model.localize(where, first), cross_model.localize(where, last)
@@ -124,7 +124,11 @@ def _check_new(where: Model, pair: _Pair) -> None:
 
 
 def _check_limit(where: Model, end: RelationEnd, key: str) -> None:
-    used = [one for one in where.relations_of(end.application) if end in one.ends]
+    used = [
+        one
+        for one in where.relations_of(end.application)
+        if str(end) in [str(known) for known in one.ends]
+    ]
     if end.endpoint.limit and len(used) >= end.endpoint.limit:
         raise errors.JujuError(
             f'cannot add relation "{key}": establishing a new relation for {end} would exceed '

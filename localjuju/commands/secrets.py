@@ -129,14 +129,15 @@ def update_secret(call: Call) -> None:
     """Change a user secret; a new content is a new revision."""
     where = call.model()
     with where.lock:
-        secret = _user_secret(call, where)
-        if name := call.parsed.text("name"):
+        secret, name = _user_secret(call, where), call.parsed.text("name")
+        content = _content(call, call.words[1:])
+        if name and name != secret.label:
             _check_name(where, name)
-            secret.label = name
+        secret.label = name or secret.label
         secret.description = call.parsed.text("info", secret.description)
         if "auto-prune" in call.parsed.flags:
             secret.auto_prune = call.parsed.boolean("auto-prune")
-        if content := _content(call, call.words[1:]):
+        if content:
             secret_store.add_revision(secret, content)
         secret_store.prune(secret)
         life.settle(where)

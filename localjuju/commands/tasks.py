@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import time
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
-from localjuju import action_params, errors, flags, model, output
+from localjuju import action_params, errors, flags, go_yaml, model, output
 from localjuju.commands.finding import find_application, find_unit
 from localjuju.commands.registry import FORMAT, MODEL, Call, command
 from localjuju.model import Task
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
 
 _EXEC_TIMEOUT = 3e11
 """What exec commands find in their parameters: five minutes, in nanoseconds."""
+_KEY = re.compile("[a-z0-9]([a-z0-9-]*[a-z0-9])?")
 _WAIT = {"color": flags.BOOL, "utc": flags.BOOL, "wait": flags.TEXT}
 
 
@@ -49,7 +49,7 @@ def actions(call: Call) -> str:
 )
 def execute(call: Call) -> str:
     """Run a command on units, in the charm's folder and a hook's context."""
-    where = call.model()
+    where, deadline = call.model(), _deadline(call)
     call.word(0, "no commands specified")
     line = call.words[0] if len(call.words) == 1 else shlex.join(call.words)
     with where.lock:
@@ -68,25 +68,27 @@ def execute(call: Call) -> str:
             for one in units
         ]
         _enqueue(call, where, new, told=False)
-    return _finish(call, where, new)
+    return _finish(call, where, new, deadline)
 
 
 @command("run", FORMAT | MODEL | _WAIT | {"params": flags.TEXT, "string-args": flags.BOOL})
 def run(call: Call) -> str:
     """Run an action on units and wait for its results."""
-    where = call.model()
+    where, deadline = call.model(), _deadline(call)
     names = [word for word in call.words if "/" in word.partition("=")[0]]
     rest = [word for word in call.words if word not in names]
     if not names:
         raise errors.JujuError("no unit specified", errors.USAGE)
     if not rest:
         raise errors.JujuError("no action specified", errors.USAGE)
+    if len({name.partition("/")[0] for name in names}) > 1:
+        raise errors.JujuError("all units must be of the same application", errors.USAGE)
     params = _params(call, rest[1:])
     with where.lock:
         found = _scheduled(call, where, names)
         new = [_action(where, unit, rest[0], params) for unit in found]
         _enqueue(call, where, new, told=True)
-    return _finish(call, where, new)
+    return _finish(call, where, new, deadline)
 
 
 @command("show-task", FORMAT | MODEL)
@@ -143,17 +145,30 @@ def _params(call: Call, words: list[str]) -> dict[str, Any]:
     """Read parameters from ``--params FILE`` and from ``a.b=value`` words, which win."""
     params: dict[str, Any] = {}
     if path := call.parsed.text("params"):
-        params = yaml.safe_load(call.read(path)) or {}
+        params = go_yaml.load_map(call.read(path), "cannot read the parameters")
     for word in words:
         key, equals, text = word.partition("=")
         if not equals:
             raise errors.JujuError(f'argument "{word}" must be of the form key.key.key...=value')
-        value = text if call.parsed.boolean("string-args") else yaml.safe_load(text)
-        place = params
-        for part in key.split(".")[:-1]:
-            place = place.setdefault(part, {})
-        place[key.split(".")[-1]] = value
+        value = text if call.parsed.boolean("string-args") else go_yaml.load(text)
+        _put(params, key.split("."), value)
     return params
+
+
+def _put(place: dict[str, Any], path: list[str], value: object) -> None:
+    """Put a value at a path of keys; what is no map on the way gives way to one."""
+    for part in path:
+        if not _KEY.fullmatch(part):
+            raise errors.JujuError(
+                f'key "{part}" must start and end with lowercase alphanumeric, and contain '
+                "only lowercase alphanumeric and hyphens",
+                errors.USAGE,
+            )
+    for part in path[:-1]:
+        if not isinstance(place.get(part), dict):
+            place[part] = {}
+        place = place[part]
+    place[path[-1]] = value
 
 
 def _action(where: Model, unit: Unit, name: str, params: dict[str, Any]) -> Task:
@@ -190,10 +205,14 @@ def _enqueue(call: Call, where: Model, new: list[Task], *, told: bool) -> None:
     where.changed.notify_all()
 
 
-def _finish(call: Call, where: Model, new: list[Task]) -> str:
+def _deadline(call: Call) -> float:
+    """When the command no longer waits, by the clock of `time.monotonic`."""
+    wait = flags.duration(call.parsed.text("wait") or "60s")
+    return time.monotonic() + wait.total_seconds()
+
+
+def _finish(call: Call, where: Model, new: list[Task], deadline: float) -> str:
     """Wait for tasks and print their results."""
-    wait = flags.duration(call.parsed.text("wait") or "60s").total_seconds()
-    deadline = time.monotonic() + wait
     with where.lock:
         while open_ones := [one for one in new if one.completed is None]:
             left = deadline - time.monotonic()

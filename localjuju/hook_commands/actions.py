@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, cast
 
 from localjuju import errors, model, output
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
     from localjuju.context import Context
     from localjuju.model import Task
 
+_KEY = re.compile("[a-z0-9]([a-z0-9-]*[a-z0-9])?")
 _RESERVED = {"stdout", "stdout-encoding", "stderr", "stderr-encoding"}
 
 
@@ -51,14 +53,26 @@ def action_log(context: Context, call: Call) -> None:
 @command("action-set", {})
 def action_set(context: Context, call: Call) -> None:
     """Set results; dots in a key nest."""
-    for word in call.words:
-        key, equals, value = word.partition("=")
-        if not equals:
-            raise errors.JujuError(f'argument "{word}" must be of the form key...=value')
-        path = key.split(".")
-        if path[0] in _RESERVED:
-            raise errors.JujuError(f'cannot set reserved action key "{path[0]}"')
+    results = [_result(word) for word in call.words]
+    for path, value in results:
         _nest(_task(context).results, path, value)
+
+
+def _result(word: str) -> tuple[list[str], str]:
+    key, equals, value = word.partition("=")
+    if not equals:
+        raise errors.JujuError(f'argument "{word}" must be of the form key...=value', errors.USAGE)
+    path = key.split(".")
+    for part in path:
+        if not _KEY.fullmatch(part):
+            raise errors.JujuError(
+                f'key "{part}" must start and end with lowercase alphanumeric, and contain '
+                "only lowercase alphanumeric, hyphens and periods",
+                errors.USAGE,
+            )
+        if part in _RESERVED:
+            raise errors.JujuError(f'cannot set reserved action key "{part}"', errors.USAGE)
+    return path, value
 
 
 def _nest(results: dict[str, Any], path: list[str], value: str) -> None:

@@ -90,8 +90,7 @@ def command(name: str, spec: Mapping[str, str]) -> Callable[[Handler], Handler]:
 
 def _help(name: str) -> str:
     handler, spec = COMMANDS[name]
-    options = "".join(f"--{key.rpartition(',')[2]} ({kind})\n" for key, kind in spec.items())
-    return f"Usage: {name} [options]\n\nSummary:\n{inspect.getdoc(handler)}\n\nOptions:\n{options}"
+    return flags.help_text(name, inspect.getdoc(handler) or "", spec)
 
 
 def reads_stdin(name: str, arguments: list[str]) -> bool:

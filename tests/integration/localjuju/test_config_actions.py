@@ -103,7 +103,11 @@ def test_config_refuses_what_does_not_fit(app: jubilant.Juju) -> None:
     for pair, words in {
         "count=x": 'option "count" expected int, got "x"',
         "flag=maybe": 'option "flag" expected boolean, got "maybe"',
+        "count=1_000": 'option "count" expected int, got "1_000"',
+        "count= 5": 'option "count" expected int, got " 5"',
+        f"count={1 << 63}": 'option "count" expected int',
         "ratio=much": 'option "ratio" expected float, got "much"',
+        "ratio=nan": 'option "ratio" expected float, got "nan"',
         "ghost=1": 'unknown option "ghost"',
         "key=x": 'invalid secret URI for option "key": secret URI "x" not valid',
     }.items():
@@ -115,12 +119,41 @@ def test_config_refuses_what_does_not_fit(app: jubilant.Juju) -> None:
 
 
 def test_config_comes_from_files(app: jubilant.Juju, scripted: Scripted) -> None:
-    (scripted.folder / "c.yaml").write_text("app: {count: 9, name: n}\n")
+    (scripted.folder / "c.yaml").write_text("app: {count: 9, name: m}\n")
     app.cli("config", "app", "--file", f"{scripted.folder}/c.yaml")
     (scripted.folder / "text").write_text("long\ntext")
     app.cli("config", "app", f"name=@{scripted.folder}/text")
     assert app.config("app")["name"] == "long\ntext"
     assert app.config("app")["count"] == 9
+
+
+def test_a_file_of_settings_is_read_as_juju_reads_it(
+    app: jubilant.Juju, scripted: Scripted
+) -> None:
+    file = scripted.folder / "c.yaml"
+    for content, words in {
+        "app: [": "cannot parse settings data: yaml: line 2",
+        "- app": "cannot parse settings data",
+        "apps: {count: 4}": 'no settings found for "app"',
+        "app: 5": 'no settings found for "app"',
+        "app: {count: 1.5}": 'option "count" expected int',
+    }.items():
+        file.write_text(f"{content}\n")
+        assert words in refusal(app, "config", "app", "--file", str(file))
+        other = ("deploy", f"{scripted.folder}/app", "app", "--config", str(file))
+        assert words in refusal(app, *other) or "already exists" in refusal(app, *other)
+    file.write_text("app: {count: '9', name: 2026-11-27, ratio: '1e3', trust: true}\n")
+    app.cli("config", "app", "--file", str(file))
+    values = {"count": 9, "empty": "", "flag": False, "name": "2026-11-27", "ratio": 1000.0}
+    assert app.config("app") == values
+    assert app.cli("config", "app", "trust") == "true\n"
+    shown = app.cli("config", "app")
+    file.write_text("app: {count: null, name: null}\n")
+    app.cli("config", "app", "--file", str(file))
+    assert (app.config("app")["count"], app.config("app").get("name")) == (3, None)
+    file.write_text(shown)
+    app.cli("config", "app", "--file", str(file))
+    assert app.config("app") == values
 
 
 def test_a_secret_option_holds_a_uri(app: jubilant.Juju) -> None:
@@ -165,6 +198,41 @@ def test_an_action_takes_parameters_and_gives_results(
     assert environment["JUJU_ACTION_TAG"] == f"action-{task.id}"
     assert environment["JUJU_DISPATCH_PATH"] == "actions/greet"
     assert environment["JUJU_HOOK_NAME"] == ""
+
+
+def test_parameters_are_read_as_juju_reads_yaml(app: jubilant.Juju, scripted: Scripted) -> None:
+    scripted.on("look", "action-get --format=json > params")
+    words = ("at=12:30", "on=2026-11-27", "yes=y", "many=1e3", "eq==", "in=5", "in.side=1")
+    app.cli("run", "app/0", "look", *words)
+    assert run(app, "app/0", "cat params").stdout == (
+        '{"at":"12:30","eq":"=","in":{"side":1},"many":1000.0,"on":"2026-11-27","yes":true}\n'
+    )
+    (scripted.folder / "p.yaml").write_text("- not a map\n")
+    for answer, *arguments in (
+        ("yaml: line 2: did not find expected node content", "x=["),
+        ("cannot read the parameters: yaml: not a map", "--params", f"{scripted.folder}/p.yaml"),
+        ('key "" must start and end with lowercase alphanumeric', "a..b=1"),
+        ('key "Upper" must start and end with lowercase alphanumeric', "Upper=1"),
+        ('invalid duration "soon"', "--wait", "soon"),
+    ):
+        assert answer in refusal(app, "run", "app/0", "look", *arguments)
+    answer = refusal(app, "run", "app/0", "other/0", "look")
+    assert "all units must be of the same application" in answer
+    assert scripted.events().count("app/0 look") == 1
+
+
+def test_action_set_refuses_keys_as_juju_does(app: jubilant.Juju, scripted: Scripted) -> None:
+    for word, problem in {
+        "Upper=1": 'key "Upper" must start and end with lowercase alphanumeric, and contain',
+        "a_b=1": 'key "a_b" must start',
+        ".a=1": 'key "" must start',
+        "a.stderr=1": 'cannot set reserved action key "stderr"',
+        "plain": 'argument "plain" must be of the form key...=value',
+    }.items():
+        scripted.on("look", f"action-set ok=1 '{word}'; echo $?")
+        task = app.run("app/0", "look")
+        assert problem in task.stderr
+        assert (task.stdout, task.results) == ("2\n", {})
 
 
 def test_an_action_fails_by_its_word_or_its_exit(app: jubilant.Juju, scripted: Scripted) -> None:

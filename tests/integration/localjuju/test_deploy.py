@@ -8,7 +8,7 @@ import stat
 import sys
 import time
 import zipfile
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from scripted import ends, gone, has_ended, refusal, run, settle
 
@@ -150,6 +150,10 @@ def test_deploy_refuses_as_juju_does(
     assert "option provided but not defined: --to" in refusal(
         model, "deploy", str(charm), "--to", "0"
     )
+    for command in (("deploy", str(charm)), ("add-unit", "app")):
+        for count in ("0", "-1"):
+            answer = refusal(model, *command, "-n", count)
+            assert "--num-units must be a positive integer" in answer
     model.deploy(charm)
     assert "application already exists" in refusal(model, "deploy", str(charm))
     unknown_type = scripted.charm("typo", actions={"look": {"params": {"far": {"type": "text"}}}})
@@ -174,6 +178,50 @@ def test_resources_are_read_by_their_path(model: jubilant.Juju, scripted: Script
     (scripted.folder / "data.txt").write_text("content")
     model.deploy(charm, resources={"data": f"{scripted.folder}/data.txt"})
     assert run(model, "app/0", 'cat "$(resource-get data)"').stdout == "content\n"
+
+
+def test_a_resource_has_the_name_that_the_charm_gives_it(
+    model: jubilant.Juju, scripted: Scripted
+) -> None:
+    charm = scripted.charm("app", resources={"data": {"type": "file", "filename": "data.txt"}})
+    for name in ("mine-1.0.txt", "other.zip"):
+        (scripted.folder / name).write_text(name)
+    model.deploy(charm, resources={"data": f"{scripted.folder}/mine-1.0.txt"})
+    assert run(model, "app/0", 'basename "$(resource-get data)"').stdout == "data.txt\n"
+    wrong = f"data={scripted.folder}/other.zip"
+    answer = refusal(model, "refresh", "app", "--path", str(charm), "--resource", wrong)
+    assert f'incorrect extension on resource upload "{wrong[5:]}", expected ".txt"' in answer
+    assert model.status().apps["app"].charm_rev == 0
+    assert run(model, "app/0", 'cat "$(resource-get data)"').stdout == "mine-1.0.txt\n"
+
+
+def test_a_charm_that_is_not_well_formed_is_refused(
+    model: jubilant.Juju, scripted: Scripted
+) -> None:
+    cases: list[tuple[str, dict[str, Any]]] = [
+        ('option "n" has unknown type "integer"', {"config": {"n": {"type": "integer"}}}),
+        ('"option n" is not a map', {"config": {"n": 5}}),
+        ('"action look" is not a map', {"actions": {"look": "Look."}}),
+        ('"requires" is not a map', {"requires": ["db"]}),
+        ('endpoint "db" has no interface', {"requires": {"db": {}}}),
+        ('endpoint "db" has a limit', {"requires": {"db": {"interface": "db", "limit": "x"}}}),
+        ('"storage data" is not a map', {"storage": {"data": None}}),
+        ('"resource data" is not a map', {"resources": {"data": "file"}}),
+    ]
+    for number, (words, files) in enumerate(cases):
+        charm = scripted.charm(f"odd{number}", **files)
+        assert words in refusal(model, "deploy", str(charm))
+    charm = scripted.charm("broken")
+    (charm / "metadata.yaml").write_text("name: [")
+    assert "cannot parse metadata.yaml: yaml: line" in refusal(model, "deploy", str(charm))
+
+
+def test_an_endpoint_may_be_its_interface_alone(model: jubilant.Juju, scripted: Scripted) -> None:
+    model.deploy(scripted.charm("app", provides={"out": "db"}))
+    model.deploy(scripted.charm("client", requires={"in": {"interface": "db"}}))
+    model.integrate("app", "client")
+    settle(model)
+    assert "in-relation-changed app/0" in scripted.events("client/0")
 
 
 def test_trust_opens_the_clouds_credentials(model: jubilant.Juju, scripted: Scripted) -> None:

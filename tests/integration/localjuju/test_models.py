@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import jubilant
 import pytest
-from scripted import JUJU, ends, gone, refusal, run, settle, wait
+from scripted import JUJU, PATIENCE, ends, gone, refusal, run, settle, wait
 
 import localjuju
 
@@ -151,8 +151,87 @@ def test_model_config_and_constraints_are_kept(model: jubilant.Juju) -> None:
     model.model_config(reset="update-status-hook-interval")
     assert model.model_config()["update-status-hook-interval"] == "5m"
     assert "invalid duration" in refusal(model, "model-config", "update-status-hook-interval=x")
+    assert "must be positive" in refusal(model, "model-config", "update-status-hook-interval=0s")
+    assert "single value" in refusal(model, "model-config", "name", "uuid")
+    assert "simultaneously" in refusal(model, "model-config", "name", "logging-config=x")
     model.model_constraints({"arch": "amd64", "mem": "4G"})
     assert model.model_constraints() == {"arch": "amd64", "mem": "4G"}
+
+
+def test_commands_explain_themselves(model: jubilant.Juju, scripted: Scripted) -> None:
+    for words in (["config", "--help"], ["config", "app", "-h"], ["help", "config"]):
+        told = model.cli(*words, include_model=False)
+        assert told.startswith("Usage: juju config [options]\n\nSummary:\nShow an application's")
+        assert "--reset (list)" in told
+    listed = model.cli("help", include_model=False)
+    assert subprocess.run([JUJU], check=True, capture_output=True, text=True).stdout == listed
+    with pytest.raises(jubilant.CLIError, match="unknown command or topic for nothing"):
+        model.cli("help", "nothing", include_model=False)
+    model.deploy(scripted.charm("app"))
+    settle(model)
+    assert "--almost-all" in model.cli("exec", "--unit", "app/0", "ls", "--help")
+
+
+def test_a_model_that_is_destroyed_takes_nothing_new(
+    model: jubilant.Juju, scripted: Scripted
+) -> None:
+    other = jubilant.Juju(cli_binary=JUJU)
+    other.add_model("on-its-way", config={"automatically-retry-hooks": False})
+    scripted.on("stop", "exit 1", unit="b/0")
+    db = {"db": {"interface": "db"}}
+    other.deploy(scripted.charm("a", provides=db))
+    other.deploy(scripted.charm("b", provides=db))
+    other.offer("on-its-way.a", endpoint="db")
+    settle(other)
+    command = [JUJU, "destroy-model", "--no-prompt", "on-its-way"]
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as destroying:
+        try:
+            status = gone(other, "a")
+            assert (set(status.apps), status.offers) == ({"b"}, {})
+            for words in (
+                ("deploy", f"{scripted.folder}/a"),
+                ("add-unit", "b"),
+                ("integrate", "a", "b"),
+                ("consume", f"{model.model}.a"),
+            ):
+                assert 'model "on-its-way" is dying' in refusal(other, *words)
+            wait(other, lambda status: status.apps["b"].is_error)
+            other.cli("resolve", "--no-retry", "b/0")
+            assert destroying.wait(PATIENCE) == 0
+        finally:
+            destroying.kill()
+
+
+def test_an_application_that_ends_takes_nothing_new(
+    model: jubilant.Juju, scripted: Scripted
+) -> None:
+    scripted.on("stop", f"touch {scripted.folder}/stopping\n{scripted.pause('stop')}")
+    model.deploy(scripted.charm("app", provides={"db": {"interface": "db"}}))
+    settle(model)
+    model.remove_application("app")
+    scripted.reach("stopping")
+    assert "application is not found or not alive" in refusal(model, "add-unit", "app")
+    with pytest.raises(jubilant.CLIError, match='application "app" is not alive'):
+        model.offer(f"{model.model}.app", endpoint="db")
+    scripted.go("stop")
+    gone(model, "app")
+
+
+def test_a_models_configuration_may_stand_in_a_file(
+    model: jubilant.Juju, tmp_path: pathlib.Path
+) -> None:
+    file = tmp_path / "config.yaml"
+    file.write_text("automatically-retry-hooks: true\nupdate-status-hook-interval: 2h\n")
+    model.cli("model-config", "--file", str(file), "logging-config=<root>=DEBUG")
+    told = model.model_config()
+    assert told["automatically-retry-hooks"] is True
+    assert told["update-status-hook-interval"] == "2h"
+    assert told["logging-config"] == "<root>=DEBUG"
+    file.write_text("update-status-hook-interval: soon\n")
+    other = ("add-model", "never", "--config", str(file))
+    with pytest.raises(jubilant.CLIError, match="invalid duration"):
+        model.cli(*other, include_model=False)
+    assert "never" not in model.cli("models", include_model=False)
 
 
 def test_the_debug_log_has_jujus_form(model: jubilant.Juju, scripted: Scripted) -> None:

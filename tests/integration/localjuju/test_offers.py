@@ -247,6 +247,20 @@ def test_an_offer_is_found_by_its_url(models: Pair) -> None:
         "interface": "db",
         "role": "provider",
     }
+    models.offering.offer(f"{name}.app", endpoint="juju-info", name="info")
+    data, info = f"localjuju:admin/{name}.data", f"localjuju:admin/{name}.info"
+    for arguments, urls in (
+        (("--url", f"admin/{name}"), {data, info}),
+        ((f"admin/{name}.data",), {data}),
+        (("--url", f"{name}.info"), {info}),
+        (("--interface", "db", name), {data}),
+    ):
+        listed = models.consuming.cli(
+            "find-offers", "--format=json", *arguments, include_model=False
+        )
+        assert set(json.loads(listed)) == urls
+    assert "no matching" in answer(models.offering, "find-offers", name, "--interface", "none")
+    assert "both a URL term" in answer(models.offering, "find-offers", name, "--offer", "data")
     models.consuming.integrate("client", f"admin/{name}.data:db")
     models.settle()
     assert models.consuming.status().apps["client"].relations["db"][0].related_app == "data"
@@ -309,6 +323,22 @@ def test_an_offer_is_removed_by_force(related: Pair, scripted: Scripted) -> None
     assert "db-relation-broken" in scripted.events("app/1")
     theirs = related.consuming.status().app_endpoints["theirs"]
     assert theirs.app_status.current == "terminated"
+
+
+def test_an_offers_name_alone_means_the_current_model(models: Pair) -> None:
+    models.offering.offer(f"{models.name}.app", endpoint="db", name="data")
+    models.offering.cli("switch", models.name, include_model=False)
+    models.offering.cli("remove-offer", "data", include_model=False)
+    assert "no matching" in answer(models.offering, "find-offers", models.name)
+    for word, words in {
+        "app": "endpoints must conform to format",
+        "app:": "endpoints must conform to format",
+    }.items():
+        assert words in answer(models.offering, "offer", word)
+    models.offering.offer(f"{models.name}.app", endpoint="db", name="data")
+    unknown = answer(models.offering, "consume", f"nobody/{models.name}.data")
+    assert 'application offer "nobody/' in unknown
+    assert 'offer name "a.b" not valid' in answer(models.offering, "offer", "app:db", "a.b")
 
 
 @pytest.mark.parametrize("side", ["offering", "consuming"])

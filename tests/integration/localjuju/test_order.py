@@ -183,6 +183,25 @@ def test_a_subordinate_comes_and_goes_with_its_relation(
     assert set(status.apps["app"].units) == {"app/0", "app/1"}
 
 
+def test_a_new_relation_waits_for_the_old_subordinates_end(
+    model: jubilant.Juju, scripted: Scripted
+) -> None:
+    juju_info = {"host": {"interface": "juju-info", "scope": "container"}}
+    scripted.on("stop", f"touch {scripted.folder}/stopping\n{scripted.pause('stop')}")
+    model.deploy(scripted.charm("app"))
+    model.deploy(scripted.charm("side", subordinate=True, requires=juju_info))
+    model.integrate("side", "app")
+    settle(model)
+    model.remove_relation("side", "app")
+    scripted.reach("stopping")
+    model.integrate("side", "app")
+    scripted.go("stop")
+    wait(model, lambda status: "side/1" in status.get_units("side"))
+    settle(model)
+    assert scripted.events("side/1")[-1] == "host-relation-changed app/0"
+    assert scripted.events("app/0")[-1] == "juju-info-relation-changed side/1"
+
+
 def test_a_principal_takes_its_subordinate_along(model: jubilant.Juju, scripted: Scripted) -> None:
     juju_info = {"host": {"interface": "juju-info", "scope": "container"}}
     model.deploy(scripted.charm("app"))
@@ -205,6 +224,17 @@ def test_storage_is_there_from_install_to_stop(model: jubilant.Juju, scripted: S
     model.remove_application("app")
     gone(model, "app")
     assert scripted.events("app/0")[-3:] == ["data-storage-detaching", "stop", "remove"]
+
+
+def test_a_refresh_brings_the_storage_that_is_new(
+    model: jubilant.Juju, scripted: Scripted
+) -> None:
+    model.deploy(scripted.charm("app"))
+    settle(model)
+    model.refresh("app", path=scripted.charm("app", storage={"data": {"type": "filesystem"}}))
+    settle(model)
+    hooks = [one for one in scripted.events("app/0") if one != "update-status"]
+    assert hooks[-3:] == ["upgrade-charm", "config-changed", "data-storage-attached"]
 
 
 def test_update_status_comes_by_the_clock_and_on_demand(

@@ -252,6 +252,11 @@ def test_integrate_refuses_as_juju_does(
         assert words in refusal(pair, "integrate", *ends)
     pair.integrate("few", "wants-a")
     assert "maximum relation limit of 1" in refusal(pair, "integrate", "few", "wants-b")
+    few = scripted.charm("few", provides={"db": {"interface": "other", "limit": 2}})
+    pair.refresh("few", path=few)
+    pair.integrate("few", "wants-b")
+    pair.deploy(scripted.folder / "wants", "wants-c")
+    assert "maximum relation limit of 2" in refusal(pair, "integrate", "few", "wants-c")
     assert "not found" in refusal(pair, "remove-relation", "app", "many")
 
 

@@ -365,6 +365,9 @@ def test_user_secrets_are_shown_and_removed(model: jubilant.Juju) -> None:
     assert secret.content == {"password": "one"}
     model.update_secret(uri, {"password": "two"}, name="renamed", info="told")
     assert model.show_secret("renamed").description == "told"
+    assert "not valid" in refusal(model, "update-secret", uri, "--name", "other", "nothing")
+    model.update_secret(uri, {"password": "two"}, name="renamed", info="told again")
+    assert model.show_secret("renamed").description == "told again"
     assert model.show_secret(uri, reveal=True, revision=1).content == {"password": "one"}
     model.remove_secret(uri, revision=1)
     assert "not found" in refusal(model, "show-secret", uri, "--reveal", "--revision", "1")

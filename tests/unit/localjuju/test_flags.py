@@ -74,6 +74,8 @@ def test_wrong_lines_are_refused(arguments: list[str], message: str) -> None:
 def test_durations_are_written_as_in_go() -> None:
     assert flags.duration("1h1m1.5s") == dt.timedelta(hours=1, minutes=1, seconds=1.5)
     assert flags.duration("250ms") == dt.timedelta(milliseconds=250)
-    for text in ("", "5", "5 m", "soon"):
+    assert flags.duration("0") == dt.timedelta()
+    assert flags.duration("2µs") == flags.duration("2us") == flags.duration("2000ns")
+    for text in ("1.2.3s", ".s", "9" * 400 + "h", "", "5", "5 m", "soon"):
         with pytest.raises(errors.JujuError, match="invalid duration"):
             flags.duration(text)

@@ -30,7 +30,7 @@ CHARMS = {
         options={},
         actions={},
         storage={},
-        resources=frozenset(),
+        resources={},
         extra_bindings=frozenset(),
         base=("ubuntu", "24.04"),
     )
