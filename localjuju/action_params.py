@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 from typing import TYPE_CHECKING, Any, cast
 
 import jsonschema
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 # What an action says beside its schema, and the description, which no parameter can break.
 _NOT_SCHEMA = {"description", "execution-group", "parallel", "params"}
+_KEY = re.compile("[a-z0-9]([a-z0-9-]*[a-z0-9])?")
 
 
 def schema_of(action: Mapping[str, Any]) -> dict[str, Any]:
@@ -53,6 +55,33 @@ def complete(action: Mapping[str, Any], params: dict[str, Any]) -> dict[str, Any
     if problems:
         raise errors.JujuError("validation failed: " + " | ".join(sorted(set(problems))))
     return cast("dict[str, Any]", _with_defaults(schema, copy.deepcopy(params)))
+
+
+def check_key(key: str, signs: str) -> None:
+    """Check a key of parameters or results.
+
+    Args:
+        key: one key, without those that it stands in.
+        signs: which signs the message says may stand in it.
+
+    Raises:
+        errors.JujuError: if Juju does not take it.
+    """
+    if not _KEY.fullmatch(key):
+        raise errors.JujuError(
+            f'key "{key}" must start and end with lowercase alphanumeric, and contain '
+            f"only lowercase alphanumeric{signs}",
+            errors.USAGE,
+        )
+
+
+def put(place: dict[str, Any], path: list[str], value: object) -> None:
+    """Put a value at a path of keys; what is no map on the way gives way to one."""
+    for part in path[:-1]:
+        if not isinstance(place.get(part), dict):
+            place[part] = {}
+        place = place[part]
+    place[path[-1]] = value
 
 
 def _worded(error: jsonschema.ValidationError) -> list[str]:

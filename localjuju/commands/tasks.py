@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shlex
 import time
 from typing import TYPE_CHECKING, Any
@@ -17,7 +16,6 @@ if TYPE_CHECKING:
 
 _EXEC_TIMEOUT = 3e11
 """What exec commands find in their parameters: five minutes, in nanoseconds."""
-_KEY = re.compile("[a-z0-9]([a-z0-9-]*[a-z0-9])?")
 _WAIT = {"color": flags.BOOL, "utc": flags.BOOL, "wait": flags.TEXT}
 
 
@@ -151,24 +149,11 @@ def _params(call: Call, words: list[str]) -> dict[str, Any]:
         if not equals:
             raise errors.JujuError(f'argument "{word}" must be of the form key.key.key...=value')
         value = text if call.parsed.boolean("string-args") else go_yaml.load(text)
-        _put(params, key.split("."), value)
+        path = key.split(".")
+        for part in path:
+            action_params.check_key(part, " and hyphens")
+        action_params.put(params, path, value)
     return params
-
-
-def _put(place: dict[str, Any], path: list[str], value: object) -> None:
-    """Put a value at a path of keys; what is no map on the way gives way to one."""
-    for part in path:
-        if not _KEY.fullmatch(part):
-            raise errors.JujuError(
-                f'key "{part}" must start and end with lowercase alphanumeric, and contain '
-                "only lowercase alphanumeric and hyphens",
-                errors.USAGE,
-            )
-    for part in path[:-1]:
-        if not isinstance(place.get(part), dict):
-            place[part] = {}
-        place = place[part]
-    place[path[-1]] = value
 
 
 def _action(where: Model, unit: Unit, name: str, params: dict[str, Any]) -> Task:

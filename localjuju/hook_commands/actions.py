@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any, cast
 
-from localjuju import errors, model, output
+from localjuju import action_params, errors, model, output
 from localjuju.hook_commands.registry import SHOW, Call, command
 
 if TYPE_CHECKING:
     from localjuju.context import Context
     from localjuju.model import Task
 
-_KEY = re.compile("[a-z0-9]([a-z0-9-]*[a-z0-9])?")
 _RESERVED = {"stdout", "stdout-encoding", "stderr", "stderr-encoding"}
 
 
@@ -55,7 +53,7 @@ def action_set(context: Context, call: Call) -> None:
     """Set results; dots in a key nest."""
     results = [_result(word) for word in call.words]
     for path, value in results:
-        _nest(_task(context).results, path, value)
+        action_params.put(_task(context).results, path, value)
 
 
 def _result(word: str) -> tuple[list[str], str]:
@@ -64,23 +62,10 @@ def _result(word: str) -> tuple[list[str], str]:
         raise errors.JujuError(f'argument "{word}" must be of the form key...=value', errors.USAGE)
     path = key.split(".")
     for part in path:
-        if not _KEY.fullmatch(part):
-            raise errors.JujuError(
-                f'key "{part}" must start and end with lowercase alphanumeric, and contain '
-                "only lowercase alphanumeric, hyphens and periods",
-                errors.USAGE,
-            )
+        action_params.check_key(part, ", hyphens and periods")
         if part in _RESERVED:
             raise errors.JujuError(f'cannot set reserved action key "{part}"', errors.USAGE)
     return path, value
-
-
-def _nest(results: dict[str, Any], path: list[str], value: str) -> None:
-    for part in path[:-1]:
-        if not isinstance(results.get(part), dict):
-            results[part] = {}
-        results = results[part]
-    results[path[-1]] = value
 
 
 def _task(context: Context) -> Task:
