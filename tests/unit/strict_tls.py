@@ -1,9 +1,15 @@
 """A TLS client that verifies as strictly as Python's newest does by default."""
 
+import contextlib
+import pathlib
 import ssl
+from collections.abc import Generator
 from typing import Any
 
 import pytest
+
+from tests import token_endpoint
+from tests.unit.relay_check import certificate_authority
 
 
 def strict_context(authority: str) -> ssl.SSLContext:
@@ -23,3 +29,19 @@ def make_default(monkeypatch: pytest.MonkeyPatch) -> None:
         return context
 
     monkeypatch.setattr(ssl, "create_default_context", create_strict)
+
+
+@contextlib.contextmanager
+def lenient_endpoint(
+    monkeypatch: pytest.MonkeyPatch, folder: pathlib.Path
+) -> Generator[tuple[token_endpoint.Endpoint, str]]:
+    """Serve tokens under an authority that strict clients refuse, to clients that are strict.
+
+    Yields:
+        The endpoint, and the authority's certificate (PEM).
+    """
+    make_default(monkeypatch)
+    root = certificate_authority.make(subject="Old CA", authority=True, key_identifiers=False)
+    with token_endpoint.serving() as endpoint:
+        endpoint.context = certificate_authority.make("localhost", issuer=root).context(folder)
+        yield endpoint, root.pem

@@ -18,7 +18,6 @@ from asking import TIMEOUT, error_of, fetch, grant_of
 import smtp_oauth
 from smtp_oauth import Grant, Kind, TokenError
 from tests import token_endpoint
-from tests.unit.relay_check import certificate_authority
 
 if TYPE_CHECKING:
     import pathlib
@@ -171,12 +170,8 @@ def test_ca_with_a_comment_in_any_language(endpoint: token_endpoint.Endpoint, ar
 def test_ca_is_trusted_as_leniently_on_every_python(
     monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path
 ) -> None:
-    strict_tls.make_default(monkeypatch)
-    root = certificate_authority.make(subject="Old CA", authority=True, key_identifiers=False)
-    with token_endpoint.serving() as endpoint:
-        endpoint.context = certificate_authority.make("localhost", issuer=root).context(tmp_path)
-
-        assert smtp_oauth.fetch(grant_of(endpoint), ca=root.pem, timeout=TIMEOUT).value
+    with strict_tls.lenient_endpoint(monkeypatch, tmp_path) as (endpoint, authority):
+        assert smtp_oauth.fetch(grant_of(endpoint), ca=authority, timeout=TIMEOUT).value
 
 
 @contextlib.contextmanager

@@ -15,7 +15,6 @@ import strict_tls
 
 from smtp_sink import bearer, state
 from tests import token_endpoint
-from tests.unit.relay_check import certificate_authority
 
 USER = token_endpoint.USER
 PASSWORD = "s3cret-passw0rd"
@@ -255,12 +254,9 @@ def test_a_token_that_cannot_be_checked_is_refused_for_now(
 def test_the_endpoints_ca_is_trusted_as_leniently_on_every_python(
     monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path
 ) -> None:
-    strict_tls.make_default(monkeypatch)
-    root = certificate_authority.make(subject="Old CA", authority=True, key_identifiers=False)
-    with token_endpoint.serving() as endpoint:
-        endpoint.context = certificate_authority.make("localhost", issuer=root).context(tmp_path)
+    with strict_tls.lenient_endpoint(monkeypatch, tmp_path) as (endpoint, authority):
         login = bearer.Login(USER, "unknown")
-        assert not bearer.is_valid(login, endpoint.introspection_url, root.pem)
+        assert not bearer.is_valid(login, endpoint.introspection_url, authority)
 
 
 def test_the_configuration_is_read_as_it_was_written(tmp_path: pathlib.Path) -> None:
