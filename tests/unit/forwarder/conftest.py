@@ -16,6 +16,7 @@ TICK = {"schedule.TICK_SECONDS": 0.05}
 SHORT_PAUSES = dict.fromkeys(
     ("upstream.FIRST_PAUSE", "oauth.FIRST_PAUSE", "oauth._SHORTEST_WAIT"), 0.1
 )
+PATIENCE = {"upstream.PATIENCE": 60.0}
 
 
 class ForkedForwarder(Forwarder):
@@ -58,16 +59,21 @@ def forward(nursery: Nursery, tmp_path: pathlib.Path) -> Iterator[Callable[..., 
     """Start forwarders, which end with the test.
 
     An impatient one soon asks again where a relay or a token endpoint failed, and fetches tokens
-    that live for less than a second.
+    that live for less than a second. A patient one leaves its connections to slow clients.
     """
     started: list[Forwarder] = []
 
     def forward(
-        upstream: Upstream | None, /, *, impatient: bool = False, **settings: Any
+        upstream: Upstream | None,
+        /,
+        *,
+        impatient: bool = False,
+        patient: bool = False,
+        **settings: Any,
     ) -> Forwarder:
         folder = tmp_path / f"forwarder-{len(started)}"
         folder.mkdir()
-        constants = TICK | SHORT_PAUSES if impatient else TICK
+        constants = TICK | (SHORT_PAUSES if impatient else {}) | (PATIENCE if patient else {})
         started.append(ForkedForwarder(nursery, constants, folder, upstream, **settings))
         return started[-1].start()
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import collections
+import concurrent.futures
 import datetime as dt
 import email
 import email.policy
@@ -219,6 +221,23 @@ def test_slow_clients_keep_no_connection_from_others(forward: Forward, upstream:
         assert "delivered" in forwarder.send()[1]
         assert "delivered" in slow.data(CONTENT)[1].decode()
     assert upstream.messages[-1].recipients == ("slow@example.org", "slower@example.org")
+
+
+def test_more_clients_than_connections_take_none_from_each_other(
+    forward: Forward, upstream: Upstream
+) -> None:
+    forwarder = forward(upstream, patient=True, upstream={"connections": 2}, wait_seconds=60)
+
+    def send() -> None:
+        for _ in range(5):
+            assert "delivered" in forwarder.send()[1]
+
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        for sent in [pool.submit(send) for _ in range(6)]:
+            sent.result()
+
+    verbs = collections.Counter(command[:4] for command in upstream.commands)
+    assert verbs == {"EHLO": 2, "MAIL": 30, "RCPT": 30, "DATA": 30}
 
 
 def test_connections_are_kept_and_log_in_once(forward: Forward, upstream: Upstream) -> None:

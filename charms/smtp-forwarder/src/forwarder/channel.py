@@ -45,6 +45,7 @@ class Channel(Inlet):
         """
         self.extensions = extensions
         self.used = False
+        self.lent_at = 0.0
         self.idle_since = 0.0
         self.lost_at = 0.0
         self._timeout = timeout

@@ -10,6 +10,9 @@ from forwarder import channel, configuration, opener
 from forwarder.channel import UnavailableError
 
 FIRST_PAUSE, LONGEST_PAUSE = 2.0, 300.0
+# How long a client may keep a connection from others. Most have sent their message long before;
+# a connection that is taken from them costs the relay the same envelope again.
+PATIENCE = 1.0
 # What a relay that closes idle connections is given less than it allowed before.
 _CAUTION = 0.8
 
@@ -39,8 +42,10 @@ class Pool:
         self._free: list[channel.Channel] = []
         self._count = 0
         self._opening = 0
-        self._waiting: collections.deque[asyncio.Future[None]] = collections.deque()
+        self._waiting: collections.deque[asyncio.Future[channel.Channel | None]]
+        self._waiting = collections.deque()
         self._revocable: dict[channel.Channel, Callable[[], None]] = {}
+        self._watch: asyncio.TimerHandle | None = None
         self._idle_seconds = settings.idle_seconds
         self._pause = FIRST_PAUSE
         self._try_at = 0.0
@@ -63,9 +68,10 @@ class Pool:
                     return opened
             elif self.down and self._count == self._opening:
                 raise UnavailableError(self.down)
-            self._revoke()
             if not self._free:
-                await self._wait()
+                handed = await self._wait()
+                if handed is not None:
+                    return handed
 
     async def lease_within(self, timeout: float) -> channel.Channel:
         """Return a connection for one message, if it can be had in time.
@@ -94,22 +100,23 @@ class Pool:
         used.used = True
         used.idle_since = self._now()
         if used.is_open and not self._closed:
-            self._free.append(used)
+            # Who has waited longest has it before anyone who comes later.
+            if not self._wake(self._lent(used)):
+                self._free.append(used)
         else:
             used.close()
             self._count -= 1
-        self._wake()
+            self._wake()
 
     def make_revocable(self, leased: channel.Channel, revoke: Callable[[], None]) -> None:
-        """Let a connection that waits for its client be taken for a message that is ready.
+        """Let a connection that waits for its client be taken for others, if that takes long.
 
         Args:
             leased: the connection.
             revoke: called to give it back at once.
         """
         self._revocable[leased] = revoke
-        if self._waiting:
-            self._revoke()
+        self._revoke_slow()
 
     def make_firm(self, leased: channel.Channel) -> None:
         """End what `make_revocable` allows."""
@@ -150,7 +157,11 @@ class Pool:
     def _take_free(self) -> channel.Channel | None:
         # The one that was used last comes first, so that those not needed grow old.
         self.close_idle()
-        return self._free.pop() if self._free else None
+        return self._lent(self._free.pop()) if self._free else None
+
+    def _lent(self, one: channel.Channel) -> channel.Channel:
+        one.lent_at = self._now()
+        return one
 
     def _drop(self, kept: channel.Channel) -> None:
         self._free.remove(kept)
@@ -188,7 +199,7 @@ class Pool:
         self.extensions = opened.extensions
         # Where there is one more, there may be another for the next that waits.
         self._wake()
-        return opened
+        return self._lent(opened)
 
     def _allow_more(self) -> None:
         self._more_at = 0.0
@@ -203,26 +214,44 @@ class Pool:
         while self._waiting:
             self._wake()
 
-    def _revoke(self) -> None:
-        for leased, revoke in list(self._revocable.items()):
-            self._revocable.pop(leased, None)
-            revoke()
-            return
+    def _revoke_slow(self) -> None:
+        """Take connections from slow clients for those who wait, now and as time goes by."""
+        while self._waiting and self._revocable:
+            oldest = min(self._revocable, key=lambda one: one.lent_at)
+            due = oldest.lent_at + PATIENCE
+            if due > self._now():
+                if self._watch is None:
+                    self._watch = asyncio.get_running_loop().call_at(due, self._look_again)
+                return
+            self._revocable.pop(oldest)()
 
-    async def _wait(self) -> None:
+    def _look_again(self) -> None:
+        self._watch = None
+        self._revoke_slow()
+
+    async def _wait(self) -> channel.Channel | None:
+        """Wait for a connection; return None if there may be another way to one now."""
         waiter = asyncio.get_running_loop().create_future()
         self._waiting.append(waiter)
+        self._revoke_slow()
         try:
-            await waiter
+            return await waiter
         except asyncio.CancelledError:
-            # Whoever was woken and goes away leaves the connection to the next.
-            if waiter.done() and not waiter.cancelled():
+            # Whoever was woken and goes away leaves it to the next.
+            if waiter.cancelled():
+                with contextlib.suppress(ValueError):
+                    self._waiting.remove(waiter)
+            elif (handed := waiter.result()) is not None:
+                self.give_back(handed)
+            else:
                 self._wake()
             raise
 
-    def _wake(self) -> None:
+    def _wake(self, handed: channel.Channel | None = None) -> bool:
+        """Wake who has waited longest; return whether there is someone."""
         while self._waiting:
             waiter = self._waiting.popleft()
             if not waiter.done():
-                waiter.set_result(None)
-                return
+                waiter.set_result(handed)
+                return True
+        return False
