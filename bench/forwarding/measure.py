@@ -109,8 +109,12 @@ def delivery_seconds(case: Case, port: int, sink: Sink, count: int) -> float:
     with _load(case, port, count) as load:
         begin = time.perf_counter()
         _go(load)
-        wait_until(lambda: sink.count >= before + count, _LONG_SECONDS)
+        wait_until(lambda: _failed(load) or sink.count >= before + count, _LONG_SECONDS)
         return time.perf_counter() - begin
+
+
+def _failed(load: subprocess.Popen[str]) -> bool:
+    return bool(load.poll())
 
 
 def _memory(forwarder: Forwarder, sink: Sink, long_run: int) -> dict[int, int]:
@@ -188,7 +192,7 @@ def _load(case: Case, port: int, count: int) -> Generator[subprocess.Popen[str],
             load.stdout.readline()
         yield load
         if load.wait(_LONG_SECONDS):
-            raise RuntimeError("a client was refused")
+            raise RuntimeError("a client was refused, as it says above")
 
 
 def _go(load: subprocess.Popen[str]) -> None:

@@ -96,6 +96,8 @@ the same sink, a bare aiosmtpd server on loopback, on their own and through each
 - Figures are medians of {runs} runs, taken in turn, of {messages} small messages each. The
   machine's speed stands in all of them, so that only ratios count.
 - {_quiet(figures.load)}
+- Clients, server and sink share the processors, so the clients are one process that does no more
+  than it must.
 - A message is counted when the sink has it. The forwarder and the Proxy answer after that; Postfix
   answers before, and writes every message to disk."""
 

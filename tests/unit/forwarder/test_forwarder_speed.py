@@ -1,10 +1,15 @@
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from bench.forwarding import measure, report
 from bench.forwarding.measure import FORWARDER, POSTFIX, PROXY, SINK, Case, Figures
 from bench.forwarding.servers import Sink, running
+
+if TYPE_CHECKING:
+    from scripted_upstream import Upstream
 
 
 def figures(*, sink: float = 100, forwarder: float = 70, load: float = 0.1) -> Figures:
@@ -54,3 +59,9 @@ def test_all_messages_of_a_case_reach_the_sink(mode: str) -> None:
         for number, port in enumerate((sink.port, proxy.port), 1):
             assert measure.delivery_seconds(case, port, sink, 5) > 0
             assert sink.count == 5 * number
+
+
+def test_a_refused_client_ends_the_measure(upstream: Upstream) -> None:
+    upstream.answers[""] = "421 4.7.0 Too many connections"
+    with running(Sink()) as sink, pytest.raises(RuntimeError, match="a client was refused"):
+        measure.delivery_seconds(Case(1, 2000, "one"), upstream.port, sink, 1)

@@ -1,7 +1,7 @@
 """The relay's envelope that stays open while a client still speaks.
 
 So a recipient that the relay refuses is refused when the client names it. The connection is lent:
-a message that is ready may take it, and the client's message then starts anew.
+if the client is slow, others who wait may take it, and the client's message then starts anew.
 """
 
 from forwarder import addresses, channel, upstream
