@@ -57,6 +57,9 @@ def write(path: pathlib.Path, text: str) -> None:
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             file.write(text)
+            file.flush()
+            # A rename may reach the disk before what it names, and the power may fail between.
+            os.fsync(file.fileno())
         pathlib.Path(temporary).replace(path)
     except BaseException:
         pathlib.Path(temporary).unlink(missing_ok=True)
