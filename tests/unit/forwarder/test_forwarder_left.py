@@ -147,3 +147,15 @@ def test_why_what_was_left_waits_is_told(forward: Forward, upstream: Upstream) -
     assert forwarder.log().count("deferred ") == 1
     upstream.start()
     upstream.wait_for(1)
+
+
+def test_what_a_killed_process_left_half_written_goes_after_a_day(
+    forward: Forward, upstream: Upstream
+) -> None:
+    forwarder = forward(upstream)
+    old, new = forwarder.spool.incoming / ".old", forwarder.spool.incoming / ".new"
+    for path in (old, new):
+        path.write_bytes(b"half")
+    os.utime(old, (0, 0))
+    wait_until(lambda: not old.exists())
+    assert new.exists()

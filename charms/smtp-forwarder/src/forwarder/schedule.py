@@ -14,6 +14,8 @@ from forwarder import addresses, delivery, journal, queue, settlement
 from forwarder.queue_file import Mark, Record
 
 TICK_SECONDS = 1.0
+# Whoever writes a file in `incoming` is done with it in seconds, or was killed.
+_ABANDONED_SECONDS = 86_400
 # What keeps any file from being read for a while, and is not the fault of that one.
 _PASSING = {errno.EIO, errno.EMFILE, errno.ENFILE, errno.ENOMEM}
 
@@ -78,9 +80,9 @@ class Schedule:
         self._done_with &= paths.keys()
         self._told = {name: self._told[name] for name in self._told.keys() & paths.keys()}
         for name, path in paths.items():
-            if name.startswith(".") or name in self._done_with:
-                continue
-            if await self._take_file(path):
+            if name.startswith("."):
+                _clear_abandoned(path)
+            elif name not in self._done_with and await self._take_file(path):
                 # One that cannot be removed must not be taken twice.
                 self._done_with.add(name)
                 with contextlib.suppress(IsADirectoryError):
@@ -165,6 +167,12 @@ class Schedule:
     async def _alone(self, record: Record, work: Coroutine[None, None, None]) -> None:
         with self._work.alone(record), settlement.logged(record):
             await work
+
+
+def _clear_abandoned(path: pathlib.Path) -> None:
+    with contextlib.suppress(OSError):
+        if time.time() - path.lstat().st_mtime > _ABANDONED_SECONDS:
+            path.unlink()
 
 
 def _cause(error: Exception) -> str:
