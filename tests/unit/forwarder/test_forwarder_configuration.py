@@ -7,6 +7,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import yaml
 from forwarder_running import PYTHON_PATH
 
 from forwarder import configuration, program
@@ -14,6 +15,7 @@ from unit_service import certificates, files
 
 if TYPE_CHECKING:
     import pathlib
+    from collections.abc import Mapping
 
 MINIMAL = "queue: queue\nlisten: ['127.0.0.1:0']\n"
 
@@ -166,6 +168,10 @@ def test_a_certificate_that_is_none_is_told(tmp_path: pathlib.Path) -> None:
     assert problems(tmp_path, MINIMAL + text.replace("pem", "none"))[0].startswith("3: tls: the c")
 
 
+def _aliases(aliases: Mapping[str, list[str]]) -> str:
+    return yaml.safe_dump({"aliases": aliases}, default_flow_style=None)
+
+
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
@@ -195,6 +201,15 @@ def test_a_certificate_that_is_none_is_told(tmp_path: pathlib.Path) -> None:
         ("2024-02-30: x\n", "1: 2024-02-30: there is no such date or number"),
         ("aliases: {1.5: [1]}\n", "1: aliases: write text"),
         ("lists: {2024-01-01: {to: 3}}\n", "1: lists: write text"),
+        (_aliases({f"a{n}": [f"a{n + 1}"] for n in range(102)}), "2: aliases.a0: stands for alia"),
+        (
+            _aliases({a: [*"abcdefgh"] for a in "abcdefgh"}),
+            "2: aliases.a: stands for aliases in too",
+        ),
+        (
+            _aliases({a: [*"abcdefg"] for a in "abcdefg"}) + "lists: {l: {to: [a,b,c,d,e,f,g]}}",
+            "9: lists.l.to: stands for aliases in too many ways; name the addresses them",
+        ),
         ("domains: &all [*all]\n", "1: this is nested too deep"),
         (f"domains: {'[' * 2000}\n", "1: this is nested too deep"),
     ],

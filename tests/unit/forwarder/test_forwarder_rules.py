@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from forwarder import addresses, configuration, rules
+from forwarder import addresses, aliases, configuration, rules
 
 if TYPE_CHECKING:
     import pathlib
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator, Mapping
 
 DOCUMENT = """\
 domains: [example.com]
@@ -190,6 +190,39 @@ def test_whatever_the_rules_nobody_gets_a_message_twice(
     assert len(everyone) == len(set(everyone))
     wanted = {addresses.folded(to) for said in recipients for to in rules.targets(own, said)}
     assert set(everyone) == wanted
+
+
+def followed(
+    aliases: Mapping[str, tuple[str, ...]], targets: Iterable[str], *above: str
+) -> Iterator[str]:
+    """Follow every way there is."""
+    for target in targets:
+        key = addresses.folded(target)
+        if key in aliases and key not in above:
+            yield from followed(aliases, aliases[key], key, *above)
+        else:
+            yield target
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from("abcde"), st.lists(st.sampled_from("abcdeAxy"), max_size=4).map(tuple)
+    ),
+    st.sampled_from("abcdex"),
+)
+def test_aliases_lead_where_every_way_leads(
+    given_aliases: dict[str, tuple[str, ...]], start: str
+) -> None:
+    every = {addresses.folded(one): one for one in [*followed(given_aliases, [start])][::-1]}
+    found = aliases.Aliases(given_aliases).expanded([start])
+    assert {addresses.folded(one): one for one in found} == every
+    assert len(found) == len(every)
+
+
+def test_many_ways_to_the_same_addresses_take_no_longer() -> None:
+    layers = {f"a{n}": (f"a{n + 1}", f"b{n + 1}") for n in range(90)}
+    layers |= {f"b{n}": (f"b{n + 1}", f"a{n + 1}") for n in range(90)}
+    assert aliases.Aliases(layers).expanded(["a0"]) == ["a90", "b90"]
 
 
 @given(st.text())

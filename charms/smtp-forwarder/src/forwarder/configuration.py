@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from forwarder import addresses, documents
+from forwarder.aliases import Aliases
 from forwarder.rules import MailingList, RuleDocument, Rules
 
 if TYPE_CHECKING:
@@ -364,6 +365,14 @@ def _check_rules(path: pathlib.Path, document: documents.Document) -> None:
         for place, to in places.items()
         for index, target in enumerate(to)
         if addresses.folded(target) in names
+    ]
+    followed = Aliases({key: tuple(to) for key, to in aliases.items()})
+    problems += [
+        document.problem(
+            place, "stands for aliases in too many ways; name the addresses themselves"
+        )
+        for place, to in (places | {("aliases", key): [key] for key in aliases}).items()
+        if not followed.can_follow(to)
     ]
     if problems:
         raise ConfigurationError(*(f"{path}:{problem}" for problem in problems))

@@ -7,6 +7,7 @@ import dataclasses
 from collections.abc import Iterable, Mapping
 
 from forwarder import addresses, message
+from forwarder.aliases import Aliases
 
 
 class InvalidRecipient(Exception):  # noqa: N818
@@ -76,7 +77,7 @@ class Rules:
 
     def __init__(self, document: RuleDocument | None = None) -> None:
         self.document = document or RuleDocument()
-        self._aliases = {addresses.folded(key): to for key, to in self.document.aliases.items()}
+        self._aliases = Aliases(self.document.aliases)
         self._lists = {addresses.folded(key): one for key, one in self.document.lists.items()}
         self._domains = {domain.casefold() for domain in self.document.domains}
 
@@ -88,9 +89,9 @@ class Rules:
         """
         mailing_list = self._list(recipient)
         if mailing_list is not None:
-            return self._expanded(mailing_list.to, frozenset())
-        if addresses.folded(recipient) in self._aliases:
-            return self._expanded([recipient], frozenset())
+            return self._aliases.expanded(mailing_list.to)
+        if recipient in self._aliases:
+            return self._aliases.expanded([recipient])
         if addresses.domain(recipient) in self._domains:
             raise InvalidRecipient
         if not self.document.others_pass:
@@ -122,17 +123,6 @@ class Rules:
 
     def _list(self, recipient: str) -> MailingList | None:
         return self._lists.get(addresses.folded(recipient)) if self._lists else None
-
-    def _expanded(self, targets: Iterable[str], above: frozenset[str]) -> list[str]:
-        """Follow aliases; one that leads back to itself is delivered under its own name."""
-        found: list[str] = []
-        for target in targets:
-            key = addresses.folded(target)
-            if key in self._aliases and key not in above:
-                found += self._expanded(self._aliases[key], above | {key})
-            else:
-                found.append(target)
-        return found
 
 
 def targets(rules: Rules, recipient: str) -> tuple[str, ...]:
