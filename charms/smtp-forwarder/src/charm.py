@@ -116,7 +116,9 @@ class SmtpForwarderCharm(ops.CharmBase):
             rules=self._machine.places.state.rules,
         )
         self._machine.converge(unit)
-        if self._machine.serving() is not None:
+        serving = self._machine.serving()
+        # One that cannot do what it was told serves as before, which is published already.
+        if serving is not None and not serving.problems:
             self._publish(related, unit.port, authority, upstream)
 
     def _certificate(self, addresses: set[str]) -> tuple[pathlib.Path, str]:

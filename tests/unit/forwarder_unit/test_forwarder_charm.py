@@ -55,13 +55,20 @@ class FakeService:
     starts: int = 0
     running: bool = False
     problems: tuple[str, ...] = ()
+    ports: dict[str, int] = dataclasses.field(default_factory=dict[str, int])
 
     def start(self) -> None:
         self.starts += 1
-        self.running = not self.problems
-        ports = {} if self.problems else dict.fromkeys(self.told()["listen"], 2525)
+        self.ports = {}
+        self.load()
+
+    def load(self) -> None:
+        """Take what was told, or go on with what was served before."""
+        if not self.problems:
+            self.ports = dict.fromkeys(self.told()["listen"], 2525)
+        self.running = bool(self.ports)
         report = reports.Report(
-            config="", process=processes.current(), ports=ports, problems=self.problems
+            config="", process=processes.current(), ports=self.ports, problems=self.problems
         )
         files.write(self.state.report, report.to_json())
 
@@ -122,8 +129,7 @@ def unit(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> Unit:
 
     def reload(pid: int, _: int) -> None:
         assert pid == processes.current().pid
-        services[0].start()
-        services[0].starts -= 1
+        services[0].load()
 
     monkeypatch.setattr(service, "choose", choose)
     monkeypatch.setattr("os.kill", reload)
@@ -309,6 +315,30 @@ def test_what_the_forwarder_cannot_do_is_told(unit: Unit) -> None:
     )
 
 
+def test_a_port_that_becomes_free_is_taken_without_a_change_of_the_options(unit: Unit) -> None:
+    unit.configure()
+    unit.service.problems = ("127.0.0.1:26 cannot be listened on: Address already in use",)
+    unit.configure(port=26)
+    unit.service.problems = ()
+    after = unit.run(unit.context.on.update_status(), testing.State(config={"port": 26}))
+    assert after.unit_status == testing.BlockedStatus(NO_RELAY)
+    assert [*unit.service.ports] == ["127.0.0.1:26"]
+
+
+def test_what_is_not_served_is_not_published(unit: Unit) -> None:
+    before = testing.State(leader=True, relations=[guest()], config={"port": 2525})
+    before = unit.run(unit.context.on.config_changed(), before)
+    unit.service.problems = ("127.0.0.1:26 cannot be listened on: Address already in use",)
+    wrong = dataclasses.replace(before, config={"port": 26})
+    after = unit.run(unit.context.on.config_changed(), wrong)
+    assert unit.service.running
+    assert the(after, "relay").local_app_data == the(before, "relay").local_app_data
+
+    unit.service.problems = ()
+    after = unit.run(unit.context.on.update_status(), after)
+    assert the(after, "relay").local_app_data["port"] == "26"
+
+
 def test_a_port_for_metrics_that_is_taken_is_told_with_its_own_option(unit: Unit) -> None:
     unit.configure()
     problem = "127.0.0.1:9025 cannot be listened on: Address already in use"
@@ -337,6 +367,15 @@ def test_an_upgrade_restarts_it(unit: Unit) -> None:
     unit.configure()
     unit.run(unit.context.on.upgrade_charm())
     assert (unit.service.starts, unit.service.running) == (2, True)
+
+
+def test_an_upgrade_that_was_killed_starts_it_though_an_option_is_wrong(unit: Unit) -> None:
+    unit.configure()
+    unit.service.stop()
+    wrong = testing.State(config={"expire_days": 0})
+    after = unit.run(unit.context.on.upgrade_charm(), wrong)
+    assert after.unit_status.message.startswith("expire_days: ")
+    assert unit.service.running
 
 
 def test_the_leader_publishes_itself_with_a_login_for_each_application(unit: Unit) -> None:
