@@ -378,6 +378,14 @@ def test_an_upgrade_that_was_killed_starts_it_though_an_option_is_wrong(unit: Un
     assert unit.service.running
 
 
+def test_lines_of_another_system_are_no_news(unit: Unit) -> None:
+    rules = "others: pass\r\nsender: keep\r\n"
+    unit.configure(rules=rules)
+    told = unit.places.state.rules.stat().st_mtime_ns
+    unit.configure(rules=rules)
+    assert unit.places.state.rules.stat().st_mtime_ns == told
+
+
 def test_the_leader_publishes_itself_with_a_login_for_each_application(unit: Unit) -> None:
     relation = guest()
     before = testing.State(leader=True, relations=[relation], config={"port": 2525})
