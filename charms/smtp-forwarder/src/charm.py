@@ -260,7 +260,8 @@ def _remedy(problems: Iterable[str], settings: options.Settings) -> str:
         return ""
     if taken[0].startswith(f"127.0.0.1:{settings.metrics_port} "):
         return "choose another with the option metrics_port"
-    return "choose another with the options port and listen"
+    # Two units on one machine have the same options.
+    return "choose another with the options port (0 for a free one on each unit) and listen"
 
 
 def _relay(data: smtp.SmtpRelationData) -> configuration.Relay:

@@ -312,7 +312,7 @@ def test_what_the_forwarder_cannot_do_is_told(unit: Unit) -> None:
     unit.service.problems = ("127.0.0.1:26 cannot be listened on: Address already in use",)
     assert unit.configure(port=26) == (
         "blocked: 127.0.0.1:26 cannot be listened on: Address already in use; "
-        "choose another with the options port and listen"
+        "choose another with the options port (0 for a free one on each unit) and listen"
     )
 
 
