@@ -307,6 +307,27 @@ def test_wrong_options_leave_what_runs_as_it_is(unit: Unit) -> None:
     assert unit.service.told() == before
 
 
+def test_passwords_and_relations_change_while_an_option_is_wrong(unit: Unit) -> None:
+    relation, secret = upstream()
+    before = testing.State(
+        leader=True, relations=[relation, guest()], secrets=[secret], config={"max_recipients": 5}
+    )
+    right = unit.run(unit.context.on.config_changed(), before)
+    wrong = dataclasses.replace(right, config={"max_recipients": 6, "rules": "others: perhaps"})
+    wrong = unit.run(unit.context.on.config_changed(), wrong)
+    assert wrong.unit_status.message.startswith("rules: line 1: others")
+
+    renewed = dataclasses.replace(wrong.get_secret(id=secret.id), latest_content={"password": "n"})
+    others = [one for one in wrong.secrets if one.id != secret.id]
+    wrong = dataclasses.replace(wrong, secrets=[renewed, *others])
+    wrong = unit.run(unit.context.on.secret_changed(renewed), wrong)
+    assert unit.service.told()["upstream"]["password"] == "n"
+    wrong = unit.run(unit.context.on.relation_broken(the(wrong, "relay")), wrong)
+    assert unit.service.told()["clients"] == {}
+    assert unit.service.told()["limits"]["recipients"] == 5
+    assert wrong.unit_status.message.startswith("rules: line 1: others")
+
+
 def test_what_the_forwarder_cannot_do_is_told(unit: Unit) -> None:
     unit.configure()
     unit.service.problems = ("127.0.0.1:26 cannot be listened on: Address already in use",)
