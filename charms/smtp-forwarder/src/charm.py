@@ -272,8 +272,9 @@ def _remedy(problems: Iterable[str], settings: options.Settings) -> str:
         return ""
     if taken[0].startswith(f"127.0.0.1:{settings.metrics_port} "):
         return "choose another with the option metrics_port"
-    # Two units on one machine have the same options.
-    return "choose another with the options port (0 for a free one on each unit) and listen"
+    # Two units on one machine have the same options. What was free once is kept.
+    free = " (0 for a free one on each unit)" if settings.port else ""
+    return f"choose another with the options port{free} and listen"
 
 
 def _relay(data: smtp.SmtpRelationData) -> configuration.Relay:

@@ -337,6 +337,15 @@ def test_what_the_forwarder_cannot_do_is_told(unit: Unit) -> None:
     )
 
 
+def test_a_free_port_that_was_taken_later_is_no_remedy(unit: Unit) -> None:
+    unit.configure()
+    problem = "192.0.2.1:34567 cannot be listened on: Cannot assign requested address"
+    unit.service.problems = (problem,)
+    assert unit.configure(port=0, listen="192.0.2.1") == (
+        f"blocked: {problem}; choose another with the options port and listen"
+    )
+
+
 def test_a_port_that_becomes_free_is_taken_without_a_change_of_the_options(unit: Unit) -> None:
     unit.configure()
     unit.service.problems = ("127.0.0.1:26 cannot be listened on: Address already in use",)
