@@ -63,7 +63,7 @@ class SmtpForwarderCharm(ops.CharmBase):
         super().__init__(framework)
         code = pathlib.Path(__file__).absolute().parent
         self._machine = machine.Machine(self.unit.name, self.charm_dir.absolute(), code)
-        self._stored.set_default(leaves=False, broken=set[int]())
+        self._stored.set_default(leaves=False, broken=set[int](), options=dict[str, str]())
         self._smtp = smtp.SmtpRequires(self)
         self._relay = smtp.SmtpProvides(self, RELAY)
         self._certificates = model_certificate.of(self, RELAY)
@@ -92,10 +92,8 @@ class SmtpForwarderCharm(ops.CharmBase):
         self._actions = actions.Actions(self, self._machine)
 
     def _reconcile(self, _event: ops.EventBase) -> None:
-        try:
-            settings = self._settings
-        except options.InvalidOptionsError:
-            # Collect-status says what is wrong; a forwarder that runs stays as it is.
+        settings = self._settings_in_force()
+        if settings is None:
             return
         self._machine.places.make()
         upstream = self._upstream
@@ -116,8 +114,24 @@ class SmtpForwarderCharm(ops.CharmBase):
             rules=self._machine.places.state.rules,
         )
         self._machine.converge(unit)
-        if self._machine.serving() is not None:
+        serving = self._machine.serving()
+        # One that cannot do what it was told serves as before, which is published already.
+        if serving is not None and not serving.problems:
             self._publish(related, unit.port, authority, upstream)
+
+    def _settings_in_force(self) -> options.Settings | None:
+        """Return what is configured; while an option is wrong, what was right last, if anything.
+
+        Passwords and relations come and go meanwhile, and collect-status says what is wrong.
+        """
+        right = cast("options.Options", self._stored.options)
+        try:
+            settings = self._settings
+        except options.InvalidOptionsError:
+            return options.parse(right, lambda _: []) if right else None
+        if right != {**self.config}:
+            self._stored.options = {**self.config}
+        return settings
 
     def _certificate(self, addresses: set[str]) -> tuple[pathlib.Path, str]:
         """Return the key with its certificate, and the certificate of its authority.
@@ -258,7 +272,9 @@ def _remedy(problems: Iterable[str], settings: options.Settings) -> str:
         return ""
     if taken[0].startswith(f"127.0.0.1:{settings.metrics_port} "):
         return "choose another with the option metrics_port"
-    return "choose another with the options port and listen"
+    # Two units on one machine have the same options. What was free once is kept.
+    free = " (0 for a free one on each unit)" if settings.port else ""
+    return f"choose another with the options port{free} and listen"
 
 
 def _relay(data: smtp.SmtpRelationData) -> configuration.Relay:

@@ -74,9 +74,9 @@ class SmtpSinkCharm(ops.CharmBase):
     def _on_upgrade_charm(self, event: ops.UpgradeCharmEvent) -> None:
         # The server that runs is the old charm's. Whatever the settings are by now, one of the new
         # charm's takes its place with what the old one was told.
-        was_serving = reports.read_serving(self._state) is not None
+        # It may be stopped already, by a hook that was killed here.
         self._service.stop()
-        if was_serving and not self._are_settings_valid():
+        if self._state.config.exists() and not self._are_settings_valid():
             self._start()
         self._reconcile(event)
 

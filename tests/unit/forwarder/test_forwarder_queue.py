@@ -9,11 +9,12 @@ import sys
 import time
 
 import pytest
+import yaml
 from forwarder_running import PYTHON_PATH
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from forwarder import queue, queue_file, rules, storage
+from forwarder import queue, queue_file, rules, settlement, storage
 from forwarder.queue_file import Mark, Record, State
 
 CONTENT = b"Subject: x\r\n\r\nforwarder-1 + ..\n{}\n\x00\xff"
@@ -246,3 +247,11 @@ def test_any_user_may_leave_a_message_and_sees_no_other(
     name, hidden = done.stdout.split()
     assert hidden == "hidden"
     assert queue.pick_up(spool.incoming / name, 1000).content == b"hello"
+
+
+def test_an_id_is_text_to_juju_run_at_any_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    # On 3 January 2027 the time in an ID is digits alone.
+    monkeypatch.setattr(time, "time", lambda: 0x6642000000000 / 1e6)
+    ids = {settlement.new_id() for _ in range(1000)}
+    assert {type(yaml.safe_load(one)) for one in ids} == {str}
+    assert all(one > "6642000000000" for one in ids)

@@ -184,6 +184,15 @@ def test_a_port_that_is_taken_is_told(upstream: Upstream, tmp_path: pathlib.Path
     assert taken.process.wait() == 69
 
 
+def test_mail_passes_though_the_report_cannot_be_written(
+    forward: Forward, upstream: Upstream
+) -> None:
+    forwarder = forward(upstream, report="nowhere/report.json")
+    forwarder.send()
+    upstream.wait_for(1)
+    assert "report-failed No such file or directory" in forwarder.log()
+
+
 def test_the_report_follows_the_settings(forward: Forward, upstream: Upstream) -> None:
     from unit_service import processes, reports  # noqa: PLC0415
 

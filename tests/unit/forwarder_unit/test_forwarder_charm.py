@@ -3,6 +3,7 @@ import datetime as dt
 import importlib.util
 import json
 import pathlib
+import shlex
 import ssl
 import sys
 from typing import Any
@@ -55,13 +56,20 @@ class FakeService:
     starts: int = 0
     running: bool = False
     problems: tuple[str, ...] = ()
+    ports: dict[str, int] = dataclasses.field(default_factory=dict[str, int])
 
     def start(self) -> None:
         self.starts += 1
-        self.running = not self.problems
-        ports = {} if self.problems else dict.fromkeys(self.told()["listen"], 2525)
+        self.ports = {}
+        self.load()
+
+    def load(self) -> None:
+        """Take what was told, or go on with what was served before."""
+        if not self.problems:
+            self.ports = dict.fromkeys(self.told()["listen"], 2525)
+        self.running = bool(self.ports)
         report = reports.Report(
-            config="", process=processes.current(), ports=ports, problems=self.problems
+            config="", process=processes.current(), ports=self.ports, problems=self.problems
         )
         files.write(self.state.report, report.to_json())
 
@@ -122,8 +130,7 @@ def unit(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> Unit:
 
     def reload(pid: int, _: int) -> None:
         assert pid == processes.current().pid
-        services[0].start()
-        services[0].starts -= 1
+        services[0].load()
 
     monkeypatch.setattr(service, "choose", choose)
     monkeypatch.setattr("os.kill", reload)
@@ -300,13 +307,67 @@ def test_wrong_options_leave_what_runs_as_it_is(unit: Unit) -> None:
     assert unit.service.told() == before
 
 
+def test_passwords_and_relations_change_while_an_option_is_wrong(unit: Unit) -> None:
+    relation, secret = upstream()
+    before = testing.State(
+        leader=True, relations=[relation, guest()], secrets=[secret], config={"max_recipients": 5}
+    )
+    right = unit.run(unit.context.on.config_changed(), before)
+    wrong = dataclasses.replace(right, config={"max_recipients": 6, "rules": "others: perhaps"})
+    wrong = unit.run(unit.context.on.config_changed(), wrong)
+    assert wrong.unit_status.message.startswith("rules: line 1: others")
+
+    renewed = dataclasses.replace(wrong.get_secret(id=secret.id), latest_content={"password": "n"})
+    others = [one for one in wrong.secrets if one.id != secret.id]
+    wrong = dataclasses.replace(wrong, secrets=[renewed, *others])
+    wrong = unit.run(unit.context.on.secret_changed(renewed), wrong)
+    assert unit.service.told()["upstream"]["password"] == "n"
+    wrong = unit.run(unit.context.on.relation_broken(the(wrong, "relay")), wrong)
+    assert unit.service.told()["clients"] == {}
+    assert unit.service.told()["limits"]["recipients"] == 5
+    assert wrong.unit_status.message.startswith("rules: line 1: others")
+
+
 def test_what_the_forwarder_cannot_do_is_told(unit: Unit) -> None:
     unit.configure()
     unit.service.problems = ("127.0.0.1:26 cannot be listened on: Address already in use",)
     assert unit.configure(port=26) == (
         "blocked: 127.0.0.1:26 cannot be listened on: Address already in use; "
-        "choose another with the options port and listen"
+        "choose another with the options port (0 for a free one on each unit) and listen"
     )
+
+
+def test_a_free_port_that_was_taken_later_is_no_remedy(unit: Unit) -> None:
+    unit.configure()
+    problem = "192.0.2.1:34567 cannot be listened on: Cannot assign requested address"
+    unit.service.problems = (problem,)
+    assert unit.configure(port=0, listen="192.0.2.1") == (
+        f"blocked: {problem}; choose another with the options port and listen"
+    )
+
+
+def test_a_port_that_becomes_free_is_taken_without_a_change_of_the_options(unit: Unit) -> None:
+    unit.configure()
+    unit.service.problems = ("127.0.0.1:26 cannot be listened on: Address already in use",)
+    unit.configure(port=26)
+    unit.service.problems = ()
+    after = unit.run(unit.context.on.update_status(), testing.State(config={"port": 26}))
+    assert after.unit_status == testing.BlockedStatus(NO_RELAY)
+    assert [*unit.service.ports] == ["127.0.0.1:26"]
+
+
+def test_what_is_not_served_is_not_published(unit: Unit) -> None:
+    before = testing.State(leader=True, relations=[guest()], config={"port": 2525})
+    before = unit.run(unit.context.on.config_changed(), before)
+    unit.service.problems = ("127.0.0.1:26 cannot be listened on: Address already in use",)
+    wrong = dataclasses.replace(before, config={"port": 26})
+    after = unit.run(unit.context.on.config_changed(), wrong)
+    assert unit.service.running
+    assert the(after, "relay").local_app_data == the(before, "relay").local_app_data
+
+    unit.service.problems = ()
+    after = unit.run(unit.context.on.update_status(), after)
+    assert the(after, "relay").local_app_data["port"] == "26"
 
 
 def test_a_port_for_metrics_that_is_taken_is_told_with_its_own_option(unit: Unit) -> None:
@@ -337,6 +398,23 @@ def test_an_upgrade_restarts_it(unit: Unit) -> None:
     unit.configure()
     unit.run(unit.context.on.upgrade_charm())
     assert (unit.service.starts, unit.service.running) == (2, True)
+
+
+def test_an_upgrade_that_was_killed_starts_it_though_an_option_is_wrong(unit: Unit) -> None:
+    unit.configure()
+    unit.service.stop()
+    wrong = testing.State(config={"expire_days": 0})
+    after = unit.run(unit.context.on.upgrade_charm(), wrong)
+    assert after.unit_status.message.startswith("expire_days: ")
+    assert unit.service.running
+
+
+def test_lines_of_another_system_are_no_news(unit: Unit) -> None:
+    rules = "others: pass\r\nsender: keep\r\n"
+    unit.configure(rules=rules)
+    told = unit.places.state.rules.stat().st_mtime_ns
+    unit.configure(rules=rules)
+    assert unit.places.state.rules.stat().st_mtime_ns == told
 
 
 def test_the_leader_publishes_itself_with_a_login_for_each_application(unit: Unit) -> None:
@@ -524,6 +602,9 @@ def test_before_anything_is_told_the_actions_say_so(unit: Unit) -> None:
 @pytest.mark.parametrize("name", ["drop", "hold"])
 def test_what_cannot_be_undone_needs_a_filter(unit: Unit, name: str) -> None:
     unit.configure()
-    with pytest.raises(testing.ActionFailed, match=f"^{name} needs a filter: id, sender or recip"):
+    with pytest.raises(testing.ActionFailed, match=f"^{name} needs a filter: ") as failed:
         act(unit, name)
-    assert act(unit, name, sender="*")["count"] == "0"
+    # As the shell reads it, and `juju run` after it.
+    remedy = failed.value.message.rpartition("; ")[2].removesuffix(" is all")
+    [(key, value)] = [word.split("=") for word in shlex.split(remedy)]
+    assert act(unit, name, **{key: yaml.safe_load(value)})["count"] == "0"

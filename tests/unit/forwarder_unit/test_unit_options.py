@@ -29,6 +29,11 @@ def test_lists_are_taken_apart() -> None:
     assert parsed.allowed_networks == ("192.0.2.0/24", "10.0.0.1")
 
 
+def test_an_address_is_listened_on_once_however_it_is_spelled() -> None:
+    given = {"listen": "0:0::0:1, ::1, 0::0, 192.0.2.1, 192.0.2.1"}
+    assert options.parse(given, check_nothing).listen == ("::1", "::", "192.0.2.1")
+
+
 NETWORKS = "allowed_networks: must be networks such as 192.0.2.0/24, separated by commas"
 LISTEN = (
     "listen: must be IP addresses of this machine, separated by commas; "

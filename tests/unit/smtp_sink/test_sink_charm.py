@@ -221,6 +221,14 @@ def test_an_upgrade_while_an_option_is_wrong_goes_on_with_what_was_right(unit: U
     assert (unit.service.starts, unit.service.config()) == (2, before)
 
 
+def test_an_upgrade_that_was_killed_starts_it_though_an_option_is_wrong(unit: Unit) -> None:
+    unit.config_changed()
+    unit.service.stop()
+    wrong = testing.State(config={"plain-port": 70000})
+    assert unit.run(unit.context.on.upgrade_charm(), wrong).startswith("blocked: ")
+    assert unit.service.running
+
+
 def test_an_upgrade_starts_nothing_that_did_not_run(unit: Unit) -> None:
     assert unit.config_changed(**{"plain-port": 70000}).startswith("blocked: ")
     wrong = testing.State(config={"plain-port": 70000})

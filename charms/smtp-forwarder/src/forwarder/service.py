@@ -185,7 +185,11 @@ class Service:
             ports=self.ports,
             problems=tuple(problems),
         )
-        files.write(self.settings.report, report.to_json())
+        try:
+            files.write(self.settings.report, report.to_json())
+        except OSError as error:
+            # Mail that passes through needs no disk; a full one is no reason to refuse it.
+            journal.logger.error("report-failed %s", error.strerror)
 
     async def _end(self, clock: schedule.Schedule) -> None:
         """Take nothing new; finish what was accepted, or leave it in the queue."""

@@ -210,8 +210,11 @@ def own_parcel(name: str, recipient: str, content: bytes) -> transit.Parcel:
 
 
 def new_id() -> str:
-    """Return an ID for a message; later ones sort behind earlier ones."""
-    return f"{int(time.time() * 1e6):013x}{os.urandom(2).hex()}"
+    """Return an ID for a message; later ones sort behind earlier ones.
+
+    It begins with a letter, since `juju run` takes digits, even around an "e", for a number.
+    """
+    return f"m{int(time.time() * 1e6):013x}{os.urandom(2).hex()}"
 
 
 @contextlib.contextmanager

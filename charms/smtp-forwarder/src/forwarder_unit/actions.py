@@ -100,7 +100,7 @@ class Actions(ops.Object):
         if waiting.Filter.of(event.params):
             self._ask(event, verb)
         else:
-            event.fail(f"{verb} needs a filter: id, sender or recipient; sender='*' is all")
+            event.fail(f"{verb} needs a filter: id, sender or recipient; sender=\"'*'\" is all")
 
     def _ask(self, event: ops.ActionEvent, verb: str) -> None:
         """Have the forwarder do something with the messages that are meant."""

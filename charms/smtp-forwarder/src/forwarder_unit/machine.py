@@ -109,9 +109,9 @@ class Machine:
 
     def restart(self) -> None:
         """Have the new code take the place of the old, with what that was told."""
-        was_serving = self.serving() is not None
         self._service.stop()
-        if was_serving:
+        # It may be stopped already, by a hook that was killed here.
+        if self._state.config.exists():
             self._start()
 
     def stop(self) -> None:
@@ -130,7 +130,9 @@ class Machine:
             self._state.rules: unit.settings.rules,
         }
         same = all(files.read(path) == text for path, text in texts.items())
-        if serving and same and not self._is_newer(unit.certificate):
+        does_it = serving is not None and not serving.problems
+        # What it could not do may work by now: another program has given the port back.
+        if does_it and same and not self._is_newer(unit.certificate):
             return
         told = files.read(self._state.config)
         restarts = told is None or configuration.needs_restart(told, texts[self._state.config])

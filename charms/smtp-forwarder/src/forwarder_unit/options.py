@@ -74,7 +74,7 @@ def parse(options: Options, check_rules: Callable[[str], Iterable[str]]) -> Sett
     numbers = {name: int(options[name]) for name in (*_COUNTS, *_PORTS) if name in options}
     texts = {
         "administrator": str(options.get("administrator", "")),
-        "rules": str(options.get("rules", "")),
+        "rules": _with_plain_ends(str(options.get("rules", ""))),
         "when_unconfigured": str(options.get("when_unconfigured", "")) or "queue",
     }
     lists = {name: _split(str(options.get(name, ""))) for name in ("allowed_networks", "listen")}
@@ -93,7 +93,8 @@ def parse(options: Options, check_rules: Callable[[str], Iterable[str]]) -> Sett
     return Settings(
         administrator=texts["administrator"],
         allowed_networks=lists["allowed_networks"],
-        listen=lists["listen"],
+        # One address in two spellings could not be listened on beside itself.
+        listen=tuple(dict.fromkeys(str(ipaddress.ip_address(one)) for one in lists["listen"])),
         rules=texts["rules"],
         when_unconfigured=texts["when_unconfigured"],
         **numbers,
@@ -105,6 +106,11 @@ _PORTS = ("metrics_port", "port")
 
 def _split(text: str) -> tuple[str, ...]:
     return tuple(item.strip() for item in text.split(",") if item.strip())
+
+
+def _with_plain_ends(text: str) -> str:
+    """Return a text as it is read back from a file, whatever system its lines come from."""
+    return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def _count_problem(name: str, number: int) -> str:
