@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import socket
+from concurrent import futures
 
 import jubilant
 import pytest
@@ -84,6 +86,35 @@ def test_the_old_password_is_refused_with_the_relays_answer(staging: Staging, si
 
     assert "535" in failure.value.task.message
     assert sink.subjects() == arrived
+
+
+def test_a_revision_that_comes_while_an_action_runs_reaches_every_requirer(
+    staging: Staging,
+) -> None:
+    if not staging.on_localjuju:
+        pytest.skip("a real controller's units do not reach this process")
+    secret = staging.add_password("rotated", OLD_PASSWORD, INTEGRATOR)
+    with socket.create_server(("127.0.0.1", 0)) as silent, futures.ThreadPoolExecutor() as pool:
+        staging.configure(
+            host="127.0.0.1",
+            port=silent.getsockname()[1],
+            transport_security="none",
+            tls_ca_chain="",
+            password_secret=secret,
+        )
+        staging.settle()
+        action = pool.submit(staging.juju.run, f"{INTEGRATOR}/0", "check-relay", {"timeout": 50})
+        connection, _ = silent.accept()
+        staging.juju.update_secret("rotated", {"password": NEW_PASSWORD})
+        connection.close()
+        assert isinstance(action.exception(), jubilant.TaskError)
+    staging.settle()
+
+    legacy = staging.databag("legacy/0", INTEGRATOR, endpoint="smtp-legacy")
+    assert legacy["password"] == NEW_PASSWORD
+    (published,) = staging.published_secrets()
+    shown = staging.juju.show_secret(published.uri, reveal=True)
+    assert shown.content == {"password": NEW_PASSWORD}
 
 
 def test_superseded_revisions_are_pruned(staging: Staging) -> None:

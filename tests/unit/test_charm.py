@@ -738,6 +738,19 @@ def test_whatever_reads_a_new_revision_of_the_users_secret_publishes_it(
     assert own_secret(state).latest_content == {"password": "3"}
 
 
+@pytest.mark.parametrize("event", ["install", "start", "stop"])
+def test_what_publishes_nothing_leaves_a_new_revision_to_be_told_of(
+    integrator: Integrator, event: str
+) -> None:
+    changed = testing.Secret({"password": "old"}, latest_content={"password": "new"}, id=USER_URI)
+    state = testing.State(
+        leader=True, config=WITH_SECRET, relations=relations("smtp"), secrets=[changed]
+    )
+    out = integrator.run(getattr(integrator.on, event)(), state)
+    assert out.unit_status == testing.ActiveStatus()
+    assert out.get_secret(id=USER_URI).tracked_content == {"password": "old"}
+
+
 def test_a_follower_tracks_the_newest_revision_of_the_users_secret(
     integrator: Integrator,
 ) -> None:
