@@ -118,7 +118,7 @@ class SmtpIntegratorCharm(ops.CharmBase):
         )
         changed = [
             secret is not None and secret.is_new,
-            self._publish(configured, secret),
+            self._publish(configured, secret, event),
             self._smtp_legacy.publish(legacy_data),
         ]
         if any(changed):
@@ -151,14 +151,21 @@ class SmtpIntegratorCharm(ops.CharmBase):
             return isinstance(event, ops.UpdateStatusEvent)
         return not any(_ID_KEYS[beside] in relation.data[self.app] for relation in relations)
 
-    def _publish(self, configured: relay.Relay, secret: relay_secret.Published | None) -> bool:
+    def _publish(
+        self, configured: relay.Relay, secret: relay_secret.Published | None, event: ops.EventBase
+    ) -> bool:
         """Publish the relay on `smtp`, and the secret to those who can have it."""
         data = _public(configured)
         without_secret = smtp.encode_relation_data(**data)
         if secret is None:
             return self._smtp.publish(without_secret)
-        data[_ID_KEYS[secret.label]] = secret.id
+        id_key = _ID_KEYS[secret.label]
+        data[id_key] = secret.id
         holders, others = self._holders(configured)
+        if isinstance(event, (ops.RelationDepartedEvent, ops.RelationBrokenEvent)):
+            # Any relation may be dying then, unseen. Juju 3 grants such a one nothing: it fails
+            # the hook when it is committed, and again at each retry.
+            holders = [one for one in holders if one.data[self.app].get(id_key) == secret.id]
         for relation in others:
             if "oauth_id" in relation.data[self.app]:
                 secret.secret.revoke(relation)

@@ -538,7 +538,9 @@ RECONCILING = [
 
 
 @pytest.mark.parametrize("name", RECONCILING)
-def test_each_event_publishes(integrator: Integrator, name: str) -> None:
+def test_each_event_publishes(
+    integrator: Integrator, hook_commands: HookCommands, name: str
+) -> None:
     peers = testing.PeerRelation("smtp-peers", peers_data={1: {}})
     state = testing.State(
         leader=True,
@@ -552,11 +554,18 @@ def test_each_event_publishes(integrator: Integrator, name: str) -> None:
         if event.name.replace("-", "_") == name
     )
     out = integrator.run(event, state)
-    for endpoint in ("smtp", "smtp-legacy"):
-        gone = event.relation.id if name.endswith("broken") else None
-        kept = [r for r in out.relations if r.endpoint == endpoint and r.id != gone]
-        assert kept
-        assert all(relation.local_app_data for relation in kept)
+    gone = event.relation.id if name.endswith("broken") else None
+    kept = [relation for relation in out.relations if relation.id != gone]
+    assert all(r.local_app_data for r in kept if r.endpoint == "smtp-legacy")
+    if not name.endswith(("departed", "broken")):
+        assert all(r.local_app_data for r in kept if r.endpoint == "smtp")
+        return
+    # Any relation may be dying. Juju 3 fails a hook that grants such a one a secret, again and
+    # again; nothing told before of the grant that made the configuration right.
+    assert databags(out) == [{}, {}]
+    assert "secret-grant" not in hook_commands.writes
+    out = integrator.run(integrator.on.update_status(), out)
+    assert all(databags(out))
 
 
 def test_a_relation_that_breaks_gets_nothing(integrator: Integrator) -> None:
@@ -651,6 +660,16 @@ def test_each_related_application_is_granted_the_secret_once(
     }
     integrator.run(integrator.on.config_changed(), reconfigured(state, domain="example.com"))
     assert hook_commands.writes.count("secret-grant") == 2
+
+
+def test_what_is_granted_is_kept_right_while_a_relation_ends(integrator: Integrator) -> None:
+    related = relations("smtp", "smtp")
+    state = testing.State(leader=True, config=LOGIN, relations=related)
+    state = integrator.run(integrator.on.config_changed(), state)
+    state = reconfigured(state, host="other.example.com")
+    first = min(state.get_relations("smtp"), key=lambda relation: relation.id)
+    out = integrator.run(integrator.on.relation_departed(first), state)
+    assert [databag["host"] for databag in databags(out)] == ["other.example.com"] * 2
 
 
 def test_a_new_password_is_a_new_revision_under_the_same_id(
