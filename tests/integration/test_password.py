@@ -146,3 +146,19 @@ def test_unsetting_the_password_leaves_nothing_behind(staging: Staging) -> None:
     assert staging.published_secrets() == []
     results = staging.juju.run("requirer/0", "show-relation").results
     assert (results["has-password"], results.get("password-id")) == ("False", None)
+
+
+def test_a_grant_that_is_noticed_while_a_relation_ends_leaves_no_unit_in_error(
+    staging: Staging,
+) -> None:
+    secret = staging.juju.add_secret("late", {"password": NEW_PASSWORD})
+    staging.configure(password_secret=secret)
+    staging.deploy_requirer("brief")
+    staging.settle(lambda status: jubilant.all_blocked(status, INTEGRATOR))
+
+    staging.juju.grant_secret("late", INTEGRATOR)
+    staging.juju.remove_relation(f"{INTEGRATOR}:smtp", "brief:smtp")
+    staging.settle(lambda status: jubilant.all_active(status, INTEGRATOR))
+    staging.update_status(f"{INTEGRATOR}/0")
+
+    assert password_id(staging)
