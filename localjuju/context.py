@@ -220,8 +220,9 @@ class Context:
             errors.CommitError: if something of it is refused now.
         """
         changes = self.changes
-        if changes.refused:
-            raise errors.CommitError(changes.refused)
+        refused = changes.refused or self._refused_grant()
+        if refused:
+            raise errors.CommitError(refused)
         for relation_id, values in changes.units.items():
             if relation := self.where.relations.get(relation_id):
                 relation.units[self.unit.name].update(values)
@@ -234,6 +235,15 @@ class Context:
             self.unit.state = changes.state
         for name in changes.storage:
             life.add_storage(self.where, self.unit, self.application.charm.storage[name])
+
+    def _refused_grant(self) -> str:
+        scopes = {grant.relation_id for _, grant in self.changes.grants}
+        for relation in self.where.relations.values():
+            if relation.id in scopes and relation.life == model.DYING:
+                tag = f"relation-{relation.key.replace(':', '.').replace(' ', '#')}"
+                words = f'cannot grant access to secret in scope of "{tag}" which is not alive'
+                return words if self.where.release.grants_need_life else ""
+        return ""
 
     def _commit_application(self, relation_id: int, values: dict[str, str]) -> None:
         """Write the application's databag; in Juju 3.6 a leader does not hear itself."""

@@ -80,6 +80,8 @@ class Release:
         bare_secret_ids: hooks whose ``JUJU_SECRET_ID`` is the ID alone.
         config_hooks: how many config-changed one ``juju config`` brings.
         databags_are_open: whether a unit may read all databags of its own side.
+        grants_need_life: whether a grant in the scope of a dying relation fails the hook when it
+            is committed.
         late_peers: whether units are told that a peer was removed only after their next refresh;
             and the one that goes has no relation-broken of its peers, which come last.
         leader_hears_itself: whether a leader is told of what it writes to its peers.
@@ -107,6 +109,7 @@ class Release:
     bare_secret_ids: frozenset[str]
     config_hooks: int
     databags_are_open: bool
+    grants_need_life: bool
     late_peers: bool
     leader_hears_itself: bool
     machines_tell_life: bool
@@ -156,6 +159,7 @@ _3_6 = Release(
     bare_secret_ids=frozenset(),
     config_hooks=1,
     databags_are_open=False,
+    grants_need_life=True,
     late_peers=False,
     leader_hears_itself=False,
     machines_tell_life=False,
@@ -227,6 +231,7 @@ _4_0 = Release(
     bare_secret_ids=frozenset({"secret-expired", "secret-remove", "secret-rotate"}),
     config_hooks=2,
     databags_are_open=True,
+    grants_need_life=False,
     late_peers=True,
     leader_hears_itself=True,
     machines_tell_life=True,

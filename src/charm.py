@@ -60,8 +60,12 @@ class SmtpIntegratorCharm(ops.CharmBase):
             events.append(relation.relation_broken)
         return events
 
-    def _read_relay(self) -> relay.Relay:
+    def _read_relay(self, *, to_publish: bool = False) -> relay.Relay:
         """Read what is configured now; nothing that is read is kept for the next event.
+
+        Args:
+            to_publish: Whether it is published now. Only then is the newest revision of a user's
+                secret tracked, for Juju tells of it until it is.
 
         Raises:
             relay.InvalidConfigError: If it is wrong.
@@ -70,15 +74,16 @@ class SmtpIntegratorCharm(ops.CharmBase):
             self.config,
             application=self.app.name,
             parse_recipients=smtp.parse_recipients,
-            read_secret=self._read_user_secret,
+            read_secret=functools.partial(self._read_user_secret, track=to_publish),
             authorities=self._authorities.certificates(),
         )
 
-    def _read_user_secret(self, secret_id: str) -> Mapping[str, str] | user_secret.Unreadable:
+    def _read_user_secret(
+        self, secret_id: str, *, track: bool
+    ) -> Mapping[str, str] | user_secret.Unreadable:
         try:
-            # The newest revision is tracked, so that Juju tells us of the next.
             secret = relay_secret.unread(self.model, id=secret_id)
-            return secret.get_content(refresh=True)
+            return secret.get_content(refresh=True) if track else secret.peek_content()
         except ops.SecretNotFoundError:
             return user_secret.Unreadable()
         except ops.ModelError as e:
@@ -96,7 +101,7 @@ class SmtpIntegratorCharm(ops.CharmBase):
         if not self.unit.is_leader():
             return
         try:
-            configured = self._read_relay()
+            configured = self._read_relay(to_publish=True)
         except relay.InvalidConfigError:
             return
         self._publish_relay(configured, event)
@@ -105,7 +110,7 @@ class SmtpIntegratorCharm(ops.CharmBase):
             self._health.check_if_due(configured, is_time=is_time)
 
     def _publish_relay(self, configured: relay.Relay, event: ops.EventBase) -> None:
-        """Publish a relay; whoever reads a user's secret does, for Juju tells of it no more."""
+        """Publish a relay; whoever tracks a user's secret does, for Juju tells of it no more."""
         secret = self._reconcile_secret(configured, event)
 
         legacy_data = smtp.encode_relation_data(
@@ -113,7 +118,7 @@ class SmtpIntegratorCharm(ops.CharmBase):
         )
         changed = [
             secret is not None and secret.is_new,
-            self._publish(configured, secret),
+            self._publish(configured, secret, event),
             self._smtp_legacy.publish(legacy_data),
         ]
         if any(changed):
@@ -146,14 +151,21 @@ class SmtpIntegratorCharm(ops.CharmBase):
             return isinstance(event, ops.UpdateStatusEvent)
         return not any(_ID_KEYS[beside] in relation.data[self.app] for relation in relations)
 
-    def _publish(self, configured: relay.Relay, secret: relay_secret.Published | None) -> bool:
+    def _publish(
+        self, configured: relay.Relay, secret: relay_secret.Published | None, event: ops.EventBase
+    ) -> bool:
         """Publish the relay on `smtp`, and the secret to those who can have it."""
         data = _public(configured)
         without_secret = smtp.encode_relation_data(**data)
         if secret is None:
             return self._smtp.publish(without_secret)
-        data[_ID_KEYS[secret.label]] = secret.id
+        id_key = _ID_KEYS[secret.label]
+        data[id_key] = secret.id
         holders, others = self._holders(configured)
+        if isinstance(event, (ops.RelationDepartedEvent, ops.RelationBrokenEvent)):
+            # Any relation may be dying then, unseen. Juju 3 grants such a one nothing: it fails
+            # the hook when it is committed, and again at each retry.
+            holders = [one for one in holders if one.data[self.app].get(id_key) == secret.id]
         for relation in others:
             if "oauth_id" in relation.data[self.app]:
                 secret.secret.revoke(relation)
@@ -218,14 +230,15 @@ class SmtpIntegratorCharm(ops.CharmBase):
         self, event: ops.ActionEvent, act: Callable[[relay.Relay], relay_actions.Answer]
     ) -> None:
         try:
-            configured = self._read_relay()
-            if self.unit.is_leader():
+            is_leader = self.unit.is_leader()
+            configured = self._read_relay(to_publish=is_leader)
+            if is_leader:
                 self._publish_relay(configured, event)
             answer = act(configured)
         except ValueError as e:
             event.fail(str(e))
             return
-        if configured.check_relay and self.unit.is_leader():
+        if configured.check_relay and is_leader:
             own_addresses = not {"sender", "recipient"} & event.params.keys()
             self._health.record(configured, answer.report, own_addresses=own_addresses)
         event.set_results(answer.results)

@@ -7,6 +7,8 @@ import dataclasses
 from problem import Problem
 
 _BYTE_ORDER_MARK = "\ufeff"
+# What Juju puts in the place of bytes that are not UTF-8.
+_REPLACED = "\ufffd"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,6 +35,8 @@ def user(text: str) -> Credential:
     value = text.strip().strip(_BYTE_ORDER_MARK).strip()
     if set(value) & set("\r\n\0"):
         raise Problem("has a newline or a NUL in it; enter the user alone, as UTF-8")
+    if _REPLACED in value:
+        raise Problem("had bytes in it that are not UTF-8; enter it as UTF-8")
     dropped = "blanks, newlines or a byte order mark around it"
     return Credential(value, dropped if value != text else "")
 
@@ -41,11 +45,16 @@ def password(text: str) -> Credential:
     """Read a password: files end in a newline and may begin with a byte order mark.
 
     Raises:
-        Problem: If AUTH cannot send it (RFC 4616 section 2).
+        Problem: If AUTH cannot send it (RFC 4616 section 2), or Juju could not hold it.
     """
     value = text.removeprefix(_BYTE_ORDER_MARK).rstrip("\r\n")
     if "\0" in value:
         raise Problem("the password has a NUL in it, as in a file of UTF-16; save it as UTF-8")
+    if _REPLACED in value:
+        raise Problem(
+            "the password had bytes in it that are not UTF-8, as in a file of Latin-1; "
+            "save it as UTF-8"
+        )
     is_doubtful = value != value.strip() or len(value.splitlines()) > 1
     dropped = "newlines at its end or a byte order mark"
     return Credential(value, dropped if value != text else "", is_doubtful=is_doubtful)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import socket
+from concurrent import futures
 
 import jubilant
 import pytest
@@ -86,6 +88,35 @@ def test_the_old_password_is_refused_with_the_relays_answer(staging: Staging, si
     assert sink.subjects() == arrived
 
 
+def test_a_revision_that_comes_while_an_action_runs_reaches_every_requirer(
+    staging: Staging,
+) -> None:
+    if not staging.on_localjuju:
+        pytest.skip("a real controller's units do not reach this process")
+    secret = staging.add_password("rotated", OLD_PASSWORD, INTEGRATOR)
+    with socket.create_server(("127.0.0.1", 0)) as silent, futures.ThreadPoolExecutor() as pool:
+        staging.configure(
+            host="127.0.0.1",
+            port=silent.getsockname()[1],
+            transport_security="none",
+            tls_ca_chain="",
+            password_secret=secret,
+        )
+        staging.settle()
+        action = pool.submit(staging.juju.run, f"{INTEGRATOR}/0", "check-relay", {"timeout": 50})
+        connection, _ = silent.accept()
+        staging.juju.update_secret("rotated", {"password": NEW_PASSWORD})
+        connection.close()
+        assert isinstance(action.exception(), jubilant.TaskError)
+    staging.settle()
+
+    legacy = staging.databag("legacy/0", INTEGRATOR, endpoint="smtp-legacy")
+    assert legacy["password"] == NEW_PASSWORD
+    (published,) = staging.published_secrets()
+    shown = staging.juju.show_secret(published.uri, reveal=True)
+    assert shown.content == {"password": NEW_PASSWORD}
+
+
 def test_superseded_revisions_are_pruned(staging: Staging) -> None:
     (secret,) = staging.published_secrets()
 
@@ -115,3 +146,19 @@ def test_unsetting_the_password_leaves_nothing_behind(staging: Staging) -> None:
     assert staging.published_secrets() == []
     results = staging.juju.run("requirer/0", "show-relation").results
     assert (results["has-password"], results.get("password-id")) == ("False", None)
+
+
+def test_a_grant_that_is_noticed_while_a_relation_ends_leaves_no_unit_in_error(
+    staging: Staging,
+) -> None:
+    secret = staging.juju.add_secret("late", {"password": NEW_PASSWORD})
+    staging.configure(password_secret=secret)
+    staging.deploy_requirer("brief")
+    staging.settle(lambda status: jubilant.all_blocked(status, INTEGRATOR))
+
+    staging.juju.grant_secret("late", INTEGRATOR)
+    staging.juju.remove_relation(f"{INTEGRATOR}:smtp", "brief:smtp")
+    staging.settle(lambda status: jubilant.all_active(status, INTEGRATOR))
+    staging.update_status(f"{INTEGRATOR}/0")
+
+    assert password_id(staging)

@@ -195,7 +195,7 @@ class Operators(RuleBasedStateMachine):
         app = data.draw(st.sampled_from(sorted(self.oracle.endpoints)))
         self._log(f"unrelate {app}")
         self._home(app).unrelate(app, self.oracle.unrelate(app))
-        self._settle()
+        self._settle(update_status=True)
 
     @rule()
     @precondition(lambda self: self.offered)
@@ -205,7 +205,7 @@ class Operators(RuleBasedStateMachine):
         if FOREIGN in self.oracle.endpoints:
             self.oracle.unrelate(FOREIGN)
         self.abroad.juju.cli("remove-saas", INTEGRATOR)
-        self._settle()
+        self._settle(update_status=True)
         url = f"{self.world.juju.model}.{INTEGRATOR}"
         self.world.juju.cli("remove-offer", url, include_model=False)
         self.offered = False
@@ -241,7 +241,7 @@ class Operators(RuleBasedStateMachine):
         self._log(f"remove {app}")
         self._home(app).juju.remove_application(app)
         self.oracle.remove(app)
-        self._settle()
+        self._settle(update_status=True)
         if app == INTEGRATOR:
             self._deploy(app)
             self._settle()
@@ -320,7 +320,8 @@ class Operators(RuleBasedStateMachine):
         self.oracle.pass_on()
         self._let_hooks_run()
         if update_status:
-            # No hook tells of a grant, and none of what a user removes.
+            # No hook tells of a grant, and none of what a user removes; and while a relation ends,
+            # no other gets its refresh token.
             self.world.update_status(INTEGRATOR)
             self._let_hooks_run()
         self.oracle.settled()

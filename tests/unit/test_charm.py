@@ -538,7 +538,9 @@ RECONCILING = [
 
 
 @pytest.mark.parametrize("name", RECONCILING)
-def test_each_event_publishes(integrator: Integrator, name: str) -> None:
+def test_each_event_publishes(
+    integrator: Integrator, hook_commands: HookCommands, name: str
+) -> None:
     peers = testing.PeerRelation("smtp-peers", peers_data={1: {}})
     state = testing.State(
         leader=True,
@@ -552,11 +554,18 @@ def test_each_event_publishes(integrator: Integrator, name: str) -> None:
         if event.name.replace("-", "_") == name
     )
     out = integrator.run(event, state)
-    for endpoint in ("smtp", "smtp-legacy"):
-        gone = event.relation.id if name.endswith("broken") else None
-        kept = [r for r in out.relations if r.endpoint == endpoint and r.id != gone]
-        assert kept
-        assert all(relation.local_app_data for relation in kept)
+    gone = event.relation.id if name.endswith("broken") else None
+    kept = [relation for relation in out.relations if relation.id != gone]
+    assert all(r.local_app_data for r in kept if r.endpoint == "smtp-legacy")
+    if not name.endswith(("departed", "broken")):
+        assert all(r.local_app_data for r in kept if r.endpoint == "smtp")
+        return
+    # Any relation may be dying. Juju 3 fails a hook that grants such a one a secret, again and
+    # again; nothing told before of the grant that made the configuration right.
+    assert databags(out) == [{}, {}]
+    assert "secret-grant" not in hook_commands.writes
+    out = integrator.run(integrator.on.update_status(), out)
+    assert all(databags(out))
 
 
 def test_a_relation_that_breaks_gets_nothing(integrator: Integrator) -> None:
@@ -653,6 +662,16 @@ def test_each_related_application_is_granted_the_secret_once(
     assert hook_commands.writes.count("secret-grant") == 2
 
 
+def test_what_is_granted_is_kept_right_while_a_relation_ends(integrator: Integrator) -> None:
+    related = relations("smtp", "smtp")
+    state = testing.State(leader=True, config=LOGIN, relations=related)
+    state = integrator.run(integrator.on.config_changed(), state)
+    state = reconfigured(state, host="other.example.com")
+    first = min(state.get_relations("smtp"), key=lambda relation: relation.id)
+    out = integrator.run(integrator.on.relation_departed(first), state)
+    assert [databag["host"] for databag in databags(out)] == ["other.example.com"] * 2
+
+
 def test_a_new_password_is_a_new_revision_under_the_same_id(
     integrator: Integrator, hook_commands: HookCommands
 ) -> None:
@@ -736,6 +755,19 @@ def test_whatever_reads_a_new_revision_of_the_users_secret_publishes_it(
             state = integrator.run(integrator.on.secret_changed(changed), state)
     state = integrator.run(integrator.on.secret_remove(own_secret(state), revision=1), state)
     assert own_secret(state).latest_content == {"password": "3"}
+
+
+@pytest.mark.parametrize("event", ["install", "start", "stop"])
+def test_what_publishes_nothing_leaves_a_new_revision_to_be_told_of(
+    integrator: Integrator, event: str
+) -> None:
+    changed = testing.Secret({"password": "old"}, latest_content={"password": "new"}, id=USER_URI)
+    state = testing.State(
+        leader=True, config=WITH_SECRET, relations=relations("smtp"), secrets=[changed]
+    )
+    out = integrator.run(getattr(integrator.on, event)(), state)
+    assert out.unit_status == testing.ActiveStatus()
+    assert out.get_secret(id=USER_URI).tracked_content == {"password": "old"}
 
 
 def test_a_follower_tracks_the_newest_revision_of_the_users_secret(

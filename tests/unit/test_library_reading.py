@@ -366,6 +366,24 @@ def test_what_was_announced_by_an_older_library_is_not_announced_at_update_statu
     assert run(on.update_status(), state).events == [AVAILABLE]
 
 
+@pytest.mark.parametrize("event", ["secret_changed", "update_status"])
+def test_a_revision_that_comes_with_the_upgrade_from_an_older_library_is_announced(
+    event: str,
+) -> None:
+    rotated = secret("old", newest="new")
+    state = testing.State(relations=[relation(WITH_SECRET)], secrets=[rotated])
+    upgraded = run(on.upgrade_charm(), state)
+    assert upgraded.events == []
+    kept = upgraded.state.get_secret(id=URI)
+    assert kept.tracked_content == {"password": "old"}, "Juju tells of the new one until it is"
+    later = on.secret_changed(kept) if event == "secret_changed" else on.update_status()
+    hook = run(later, upgraded.state)
+    assert hook.events == [AVAILABLE]
+    [announced] = hook.charm.read
+    assert announced.data
+    assert announced.data.password == "new"
+
+
 def test_what_was_announced_by_an_older_library_and_is_withdrawn_is_removed() -> None:
     state = testing.State(relations=[relation(WITH_SECRET)], secrets=[secret()])
     upgraded = run(on.upgrade_charm(), state)

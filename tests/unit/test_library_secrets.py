@@ -129,7 +129,7 @@ def test_a_secret_that_ops_can_read_costs_no_command_more(
 @pytest.mark.parametrize("told", [FULL, f"secret:{ID}", ID, f"secret://other-model/{ID}"])
 @pytest.mark.parametrize("published", [FULL, f"secret:{ID}", ID])
 def test_a_change_is_known_however_juju_spells_its_secret(
-    requirer: Hooks[RequirerCharm], monkeypatch: pytest.MonkeyPatch, told: str, published: str
+    requirer: Hooks[RequirerCharm], told: str, published: str
 ) -> None:
     # Where the databag has the password too, the spelling is not looked up.
     databag = {**DATABAG, "password": "p", "password_id": published}
@@ -137,8 +137,8 @@ def test_a_change_is_known_however_juju_spells_its_secret(
     state = testing.State(relations=[smtp_relation], secrets=[secret()])
 
     def spell(_: RequirerCharm) -> None:
-        # ops has put this model's UUID before an ID that stands alone.
-        monkeypatch.setenv("JUJU_SECRET_ID", told)
+        # ops has put this model's UUID before an ID that stands alone. It is gone with the hook.
+        os.environ["JUJU_SECRET_ID"] = told
 
     requirer.run(requirer.on.secret_changed(secret()), state, first=spell)
     assert requirer.charm

@@ -521,6 +521,22 @@ def test_a_password_that_auth_cannot_send_is_wrong() -> None:
     ]
 
 
+def test_what_was_not_utf_8_is_wrong() -> None:
+    """Juju hands U+FFFD to the charm in the place of each such byte."""
+    password = b"p\xe4ss".decode(errors="replace")
+    wrong = (
+        "the password had bytes in it that are not UTF-8, as in a file of Latin-1; "
+        "save it as UTF-8"
+    )
+    assert problems(user=password) == [
+        "user: had bytes in it that are not UTF-8; enter it as UTF-8"
+    ]
+    assert problems(password=password) == [f"password: {wrong}"]
+    assert problems({"password": password}, password_secret=SECRET_ID) == [
+        f"password_secret: {wrong}"
+    ]
+
+
 @pytest.mark.parametrize("option", ["smtp_sender", "recipients"])
 @pytest.mark.parametrize(
     ("text", "reason"),

@@ -2,6 +2,7 @@
 """The SMTP sink charm: Juju only. What it does with mail is in the package `smtp_sink`."""
 
 import datetime as dt
+import functools
 import ipaddress
 import logging
 import pathlib
@@ -55,7 +56,7 @@ class SmtpSinkCharm(ops.CharmBase):
 
     def _reconcile(self, _event: ops.EventBase) -> None:
         try:
-            wanted = self._read_settings()
+            wanted = self._read_settings(to_serve=True)
         except settings.InvalidSettingsError:
             # Collect-status says what is wrong; a server that runs stays as it is.
             return
@@ -181,16 +182,19 @@ class SmtpSinkCharm(ops.CharmBase):
         except settings.InvalidSettingsError:
             return False
 
-    def _read_settings(self) -> settings.Settings:
-        """Read what is configured now; nothing that is read is kept for the next event."""
-        return settings.parse(self.config, self._read_secret)
+    def _read_settings(self, *, to_serve: bool = False) -> settings.Settings:
+        """Read what is configured now; nothing that is read is kept for the next event.
 
-    def _read_secret(self, secret_id: str) -> dict[str, str]:
+        Only what is served now tracks the secret's newest revision: Juju tells of it until then.
+        """
+        return settings.parse(self.config, functools.partial(self._read_secret, track=to_serve))
+
+    def _read_secret(self, secret_id: str, *, track: bool) -> dict[str, str]:
         # `Model.get_secret` reads the revision that is tracked, which may be gone while a newer
         # one is there; and ops.testing has no `ops.hookcmds`.
         secret = ops.Secret(self.model._backend, id=secret_id)  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
         try:
-            return secret.get_content(refresh=True)
+            return secret.get_content(refresh=True) if track else secret.peek_content()
         except ops.SecretNotFoundError:
             raise settings.InvalidSettingsError(
                 "password-secret: not found; set it to the ID of a secret of this model"

@@ -155,6 +155,16 @@ def test_a_hook_reads_what_it_writes_where_juju_shows_it(pair: Pair) -> None:
     assert task.stdout.split() == ["one", "one", "two", "fresh", "password:", "fresh"]
 
 
+def test_juju_3_refuses_a_hook_that_grants_a_dying_relation(pair: Pair, release: Release) -> None:
+    pair.scripted.on("db-relation-departed", f"secret-grant -r 0 {pair.id}\n", unit="app/0")
+    pair.juju.remove_relation("app", "client")
+    settle(pair.juju)
+    unit = pair.juju.status().apps["app"].units["app/0"]
+    assert unit.is_error == (release.name == "3.6")
+    refusal = 'cannot grant access to secret in scope of "relation-'
+    assert (refusal in pair.juju.debug_log()) == unit.is_error
+
+
 def test_a_followers_hands_are_tied(pair: Pair, release: Release) -> None:
     late = release.name == "4.0"
     not_found = f'ERROR secret "{pair.short.removeprefix("secret:")}" not found\n'

@@ -306,6 +306,13 @@ def test_a_new_revision_of_the_secret_restarts_the_server(unit: Unit) -> None:
     assert after.get_secret(id=secret.id).tracked_content == {"password": PASSWORD}
 
 
+def test_what_serves_no_new_revision_leaves_it_to_be_told_of(unit: Unit) -> None:
+    secret = testing.Secret({"password": "old"}, latest_content={"password": PASSWORD})
+    before = testing.State(config={"user": "user", "password-secret": secret.id}, secrets={secret})
+    after = unit.context.run(unit.context.on.action("list-messages"), before)
+    assert after.get_secret(id=secret.id).tracked_content == {"password": "old"}
+
+
 def test_a_secret_that_does_not_exist(unit: Unit) -> None:
     assert unit.config_changed(user="user", password_secret=SECRET_ID) == (
         "blocked: password-secret: not found; set it to the ID of a secret of this model"

@@ -222,6 +222,20 @@ def test_a_password_that_nobody_logs_in_with_is_wrong() -> None:
         from_secret(password="s\x003")
 
 
+def test_what_was_not_utf_8_is_wrong() -> None:
+    """Juju hands U+FFFD to the charm in the place of each such byte."""
+    password = b"p\xe4ss".decode(errors="replace")
+    wrong = "the password had bytes in it that are not UTF-8, as in a file of Latin-1"
+    with pytest.raises(settings.InvalidSettingsError, match=f"^password: {wrong}; save it as"):
+        parse(user="user", password=password)
+    with pytest.raises(settings.InvalidSettingsError, match=f"^password-secret: {wrong}; save it"):
+        from_secret(password=password)
+    with pytest.raises(
+        settings.InvalidSettingsError, match=r"^user: had bytes in it that are not"
+    ):
+        parse(user=password, password="p")
+
+
 def test_nothing_but_what_is_left_out_is_unset() -> None:
     assert parse(user="\n", password="").user == ""
     with pytest.raises(settings.InvalidSettingsError, match="user: has no password"):

@@ -16,6 +16,8 @@ from smtp_sink import state
 DEFAULT_BIND_ADDRESS = "127.0.0.1"
 _HIGHEST_PORT = 65535
 _BYTE_ORDER_MARK = "\ufeff"
+# What Juju puts in the place of bytes that are not UTF-8.
+_REPLACED = "\ufffd"
 _LEFT_OUT = f"{_BYTE_ORDER_MARK}\r\n"
 _SECRET_ID, _NO_ID = re.compile(r"[0-9a-v]{20}"), "ID"
 # A hint alone: Juju says it in other words in each release, here 3.6 and 4.0.
@@ -208,6 +210,8 @@ def _user(options: Options, notes: list[str]) -> tuple[str, list[str]]:
     user = entered.strip().strip(_BYTE_ORDER_MARK).strip()
     if set(user) & set("\r\n\0"):
         return "", ["user: has a newline or a NUL in it; set the user alone, as UTF-8"]
+    if _REPLACED in user:
+        return "", ["user: had bytes in it that are not UTF-8; set it as UTF-8"]
     if user != entered:
         notes.append("user: blanks, newlines or a byte order mark around it are left out")
     return user, []
@@ -236,6 +240,11 @@ def _clean(option: str, entered: str, notes: list[str]) -> str:
     if "\0" in password:
         raise InvalidSettingsError(
             f"{option}: the password has a NUL in it, as in a file of UTF-16; save it as UTF-8"
+        )
+    if _REPLACED in password:
+        raise InvalidSettingsError(
+            f"{option}: the password had bytes in it that are not UTF-8, as in a file of Latin-1; "
+            "save it as UTF-8"
         )
     if password != entered:
         notes.append(f"{option}: newlines at its end or a byte order mark are left out")

@@ -1980,7 +1980,7 @@ class SmtpRequires(ops.Object):
         # Both are set while an event of ours is handled, and never longer.
         self._announced_secrets: Optional[Dict[str, Mapping[str, str]]] = None
         self._announced_broken: Optional[int] = None
-        self._peeks = False
+        self._tracking = _Tracking.NEWEST
         relation = charm.on[relation_name]
         self.framework.observe(relation.relation_changed, self._on_relation_changed)
         self.framework.observe(relation.relation_broken, self._on_relation_broken)
@@ -2059,14 +2059,16 @@ class SmtpRequires(ops.Object):
         return getattr(relation, "active", True) and relation.id not in broken
 
     def _peek(self, relation: ops.Relation) -> SmtpReading:
-        """Read without tracking the newest revision, for Juju tells of a change until it is."""
-        self._peeks = True
-        try:
-            return self._read(relation)
-        finally:
-            self._peeks = False
+        return self._read(relation, _Tracking.AS_BEFORE)
 
-    def _read(self, relation: ops.Relation) -> SmtpReading:
+    def _read(self, relation: ops.Relation, tracking: _Tracking) -> SmtpReading:
+        self._tracking = tracking
+        try:
+            return self._read_once(relation)
+        finally:
+            self._tracking = _Tracking.NEWEST
+
+    def _read_once(self, relation: ops.Relation) -> SmtpReading:
         data = None
         try:
             if self._databag(relation):
@@ -2139,7 +2141,11 @@ class SmtpRequires(ops.Object):
             if content is None:
                 raise
             return content
-        return secret.peek_content() if self._peeks else secret.get_content(refresh=True)
+        if self._tracking == _Tracking.TRACKED:
+            return secret.get_content()
+        if self._tracking == _Tracking.AS_BEFORE:
+            return secret.peek_content()
+        return secret.get_content(refresh=True)
 
     def _on_relation_changed(self, event: ops.RelationChangedEvent) -> None:
         self._look(event.relation, event.unit, told=True)
@@ -2201,7 +2207,10 @@ class SmtpRequires(ops.Object):
         was_pending = relation.id in self._pending()
         if not (told or was_pending) and self._is_as_announced(relation):
             return
-        reading = self._read(relation)
+        is_announced = told or was_pending or relation.id in self._announced()
+        # What an older revision of this library announced is what it tracked. A newer revision,
+        # which is not announced now, is left to be told of.
+        reading = self._read(relation, _Tracking.NEWEST if is_announced else _Tracking.TRACKED)
         if reading.state in _UNREADABLE:
             if told or not was_pending:
                 logger.warning("%s", reading.message)
@@ -2274,6 +2283,22 @@ class SmtpRequires(ops.Object):
         if left_model and right_model and left_model != right_model:
             return False
         return bool(left_id) and left_id == right_id
+
+
+class _Tracking(enum.Enum):
+    """Which revision of a secret is read, and which is tracked then.
+
+    Juju tells of a newer revision until it is tracked.
+
+    Attributes:
+        NEWEST: The newest revision, which is tracked from then on.
+        AS_BEFORE: The newest revision; what was tracked still is.
+        TRACKED: The revision that is tracked.
+    """
+
+    NEWEST = enum.auto()
+    AS_BEFORE = enum.auto()
+    TRACKED = enum.auto()
 
 
 _UNREADABLE = frozenset({SmtpState.INVALID, SmtpState.WAITING_FOR_SECRET})
