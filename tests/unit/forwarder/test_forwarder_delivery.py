@@ -288,9 +288,27 @@ def test_a_kept_connection_that_breaks_is_replaced(
     wait_until(lambda: any(one.startswith(at) for one in upstream.commands[before:]))
     upstream.close_at = set()
     sent.join()
+    # The new connection may have been cut before the relay's mind changed.
+    assert forwarder.spool.ask("flush")
     upstream.wait_for(2)
     wait_until(lambda: not forwarder.spool.entries())
     assert len(upstream.messages) == 2
+
+
+@pytest.mark.parametrize("at", ["MAIL", "DATA"])
+def test_a_message_at_which_a_new_connection_ends_waits_for_its_time(
+    forward: Forward, upstream: Upstream, at: str
+) -> None:
+    forwarder = forward(upstream)
+    upstream.answers[at] = "421 4.7.0 Too many messages, slow down"
+    assert "slow down" in forwarder.send()[1]
+    (entry,) = forwarder.spool.entries()
+    (recipient,) = entry.recipients
+    assert recipient.attempts == 1
+    assert (recipient.next_attempt or 0) > entry.accepted + 200
+    upstream.answers.clear()
+    assert forwarder.spool.ask("flush")
+    upstream.wait_for(1)
 
 
 def test_a_421_means_another_connection(forward: Forward, upstream: Upstream) -> None:

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from typing import TYPE_CHECKING
+
+from scripted_upstream import SECONDS, wait_until
 
 from forwarder import configuration
 from forwarder.upstream import Pool
@@ -65,6 +68,136 @@ def test_who_goes_away_leaves_its_connection_to_the_next(
     assert asyncio.run(scenario())
 
 
+def test_connection_that_does_not_open_keeps_nobody_from_another(
+    upstream: Upstream, tmp_path: pathlib.Path
+) -> None:
+    greeted = threading.Event()
+
+    def greet() -> str:
+        if upstream.connections > 1:
+            greeted.wait(SECONDS)
+        return "220 scripted"
+
+    upstream.answers[""] = greet
+
+    async def scenario() -> bool:
+        pool = pool_of(upstream, tmp_path, 3)
+        first = await pool.lease()
+        waiting = [asyncio.create_task(pool.lease()) for _ in range(2)]
+        await asyncio.to_thread(wait_until, lambda: upstream.connections == 3)
+        pool.give_back(first)
+        handed = await waiting[0]
+        pool.give_back(handed)
+        again = await waiting[1]
+        pool.give_back(again)
+        pool.close()
+        return handed is again is first
+
+    try:
+        assert asyncio.run(asyncio.wait_for(scenario(), SECONDS / 2))
+    finally:
+        greeted.set()
+
+
+def test_who_waits_keeps_its_place_while_connections_end(
+    upstream: Upstream, tmp_path: pathlib.Path
+) -> None:
+    async def scenario() -> list[int]:
+        pool, order = pool_of(upstream, tmp_path, 2), list[int]()
+
+        async def use(number: int) -> None:
+            used = await pool.lease()
+            order.append(number)
+            used.abort()
+            pool.give_back(used)
+
+        await asyncio.gather(*(use(number) for number in range(12)))
+        pool.close()
+        return order
+
+    assert asyncio.run(scenario()) == [*range(12)]
+
+
+def test_who_goes_away_leaves_what_is_opened_to_the_next(
+    upstream: Upstream, tmp_path: pathlib.Path
+) -> None:
+    greeted = threading.Event()
+
+    def greet() -> str:
+        greeted.wait(SECONDS)
+        return "220 scripted"
+
+    upstream.answers[""] = greet
+
+    async def scenario() -> None:
+        pool = pool_of(upstream, tmp_path, 1)
+        leaving = asyncio.create_task(pool.lease(SECONDS))
+        await asyncio.to_thread(wait_until, lambda: upstream.connections == 1)
+        leaving.cancel()
+        await asyncio.wait([leaving])
+        greeted.set()
+        pool.give_back(await pool.lease())
+        pool.close()
+
+    asyncio.run(scenario())
+    assert upstream.connections == 1
+
+
+def test_who_goes_away_in_the_middle_leaves_no_answer_to_the_next(
+    upstream: Upstream, tmp_path: pathlib.Path
+) -> None:
+    answered = threading.Event()
+
+    def answer() -> str:
+        answered.wait(SECONDS)
+        return "550 5.1.8 Not this sender"
+
+    upstream.answers["MAIL FROM:<ada"] = answer
+
+    async def scenario() -> bool:
+        pool = pool_of(upstream, tmp_path, 1)
+        first = await pool.lease()
+        speaking = asyncio.create_task(first.begin("<ada@example.com>", ["bob@example.org"]))
+        await asyncio.to_thread(wait_until, lambda: bool(upstream.commands[1:]))
+        next_one = asyncio.create_task(pool.lease())
+        await asyncio.sleep(0)
+        pool.give_back(first)
+        speaking.cancel()
+        handed = await next_one
+        pool.give_back(handed)
+        pool.close()
+        return handed is not first
+
+    try:
+        assert asyncio.run(scenario())
+    finally:
+        answered.set()
+
+
+def test_what_the_relay_takes_for_its_answers_is_not_held_against_a_client(
+    upstream: Upstream, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("forwarder.upstream.PATIENCE", 0.05)
+
+    async def scenario() -> list[bool]:
+        pool, revoked = pool_of(upstream, tmp_path, 1), asyncio.Event()
+        leased = await pool.lease()
+        other = asyncio.create_task(pool.lease())
+        await asyncio.sleep(0.1)
+
+        def revoke() -> None:
+            revoked.set()
+            pool.give_back(leased)
+
+        pool.make_revocable(leased, revoke)
+        found = [revoked.is_set()]
+        pool.give_back(await other)
+        pool.close()
+        return [*found, revoked.is_set()]
+
+    assert asyncio.run(scenario()) == [False, True]
+
+
 def test_slow_clients_lose_their_connections_in_turn(
     upstream: Upstream, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -81,7 +214,7 @@ def test_slow_clients_lose_their_connections_in_turn(
             pool.make_revocable(leased, revoke)
 
         lent = [await pool.lease() for _ in range(3)]
-        for number, leased in reversed([*enumerate(lent)]):
+        for number, leased in enumerate(lent):
             lend(number, leased)
         others = await asyncio.gather(pool.lease(), pool.lease())
         for one in (*others, lent[2]):

@@ -8,7 +8,9 @@ from forwarder import configuration, delivery, queue, queue_file, rules, schedul
 
 if TYPE_CHECKING:
     import pathlib
+    from collections.abc import Callable
 
+    from forwarder_running import Forwarder
     from scripted_upstream import Upstream
 
 CONTENT = b"Subject: once\r\n\r\n"
@@ -37,3 +39,25 @@ def test_looking_twice_sends_once(upstream: Upstream, tmp_path: pathlib.Path) ->
 
     asyncio.run(look_twice())
     assert [one.content for one in upstream.messages] == [CONTENT]
+
+
+def test_a_message_that_cannot_be_read_waits_before_it_is_read_again(
+    forward: Callable[..., Forwarder], upstream: Upstream
+) -> None:
+    forwarder = forward(upstream)
+    upstream.stop()
+    forwarder.send()
+    (entry,) = forwarder.spool.entries()
+    path = forwarder.spool.file(entry.id)
+    aside = path.rename(forwarder.folder / "aside")
+    path.mkdir()
+    upstream.start()
+    assert forwarder.spool.ask("flush")
+    forwarder.wait_for_log("queue-failed")
+    for _ in range(20):
+        forwarder.send()
+    assert forwarder.log().count("queue-failed") <= 2
+    path.rmdir()
+    aside.rename(path)
+    assert forwarder.spool.ask("retry", [entry.id])
+    upstream.wait_for(21)

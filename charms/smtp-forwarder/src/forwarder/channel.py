@@ -45,7 +45,7 @@ class Channel(Inlet):
         """
         self.extensions = extensions
         self.used = False
-        self.lent_at = 0.0
+        self.patience = 0.0
         self.idle_since = 0.0
         self.lost_at = 0.0
         self._timeout = timeout
@@ -152,6 +152,9 @@ class Channel(Inlet):
         if len(self._buffer) > _LONGEST_ANSWER:
             self._break(_ENDLESS)
         for line in lines:
+            if not self.is_open:
+                # What ended the connection is the reason, and not what came behind it.
+                return
             self._line(line.decode("utf-8", "replace").rstrip("\r"))
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -181,7 +184,7 @@ class Channel(Inlet):
             # RFC 5321, section 3.8: it comes at any time, and then the connection ends.
             self._break(str(answer))
             return
-        if not self._is_awaited:
+        if not self.is_busy:
             # It would be taken for the answer to what comes next.
             self._break("the relay answers what it was not asked")
             return
@@ -195,7 +198,8 @@ class Channel(Inlet):
         self.abort()
 
     @property
-    def _is_awaited(self) -> bool:
+    def is_busy(self) -> bool:
+        """Whether an answer is awaited."""
         return self._answered is not None and not self._answered.done()
 
     def _wake(self) -> None:
@@ -242,7 +246,7 @@ class Channel(Inlet):
 
     def _look_at_time(self) -> None:
         self._watch = None
-        if not self._is_awaited:
+        if not self.is_busy:
             return
         if self._loop.time() < self._deadline:
             self._wait_until(self._deadline)

@@ -87,7 +87,7 @@ class Passage:
         while True:
             if self._channel is None:
                 self._accepted = []
-                self._channel = await self.pool.lease_within(self._wait)
+                self._channel = await self.pool.lease(self._wait)
             used = self._channel
             self.pool.make_firm(used)
             fresh = not used.used

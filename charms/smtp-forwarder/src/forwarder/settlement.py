@@ -20,6 +20,8 @@ from forwarder import (
 from forwarder.queue_file import Mark, Record
 
 _EXPIRED = "it could not be delivered in time"
+# How long a message waits whose file fails; else it would be tried without end.
+_DISK_PAUSE = 60.0
 
 
 class Settlement:
@@ -219,13 +221,16 @@ def new_id() -> str:
 
 @contextlib.contextmanager
 def logged(record: Record) -> Generator[None, None, None]:
-    """Log what one message's file does, so that no other message has to wait for it."""
+    """Log what one message's file does, and let it wait, so that no other message has to."""
     try:
         yield
     except FileNotFoundError:
         journal.logger.warning("gone id=%s reason=its-file-was-removed", record.id)
     except OSError as error:
         journal.logger.error("queue-failed id=%s reason=%s", record.id, error)
+        for number in record.having(Mark.WAITING):
+            standing = record.standings[number]
+            standing.due = max(standing.due, time.time() + _DISK_PAUSE)
     except queue_file.DamagedError as error:
         record.state = queue_file.State.HELD
         journal.logger.error("held id=%s reason=%s", record.id, error)

@@ -20,7 +20,7 @@ class Outcome:
     """What the relay said, by the number of the recipient.
 
     Where `trouble` is not empty, the recipients without an answer can be tried again; `tried` says
-    whether the relay had the message, so that this counts as an attempt.
+    whether the relay was told of the message, so that this counts as an attempt.
     """
 
     answers: dict[int, Answer] = dataclasses.field(default_factory=dict[int, Answer])
@@ -124,6 +124,9 @@ async def _send(
             await _begin_and_finish(used, parcel, numbers, outcome)
         except channel.GoneError as error:
             if fresh:
+                # It may be the message that the relay does not bear: tried at once, it would be
+                # tried without end.
+                outcome.tried = True
                 raise channel.UnavailableError(str(error)) from None
         else:
             return
