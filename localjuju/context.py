@@ -237,12 +237,15 @@ class Context:
             life.add_storage(self.where, self.unit, self.application.charm.storage[name])
 
     def _refused_grant(self) -> str:
+        if not self.where.release.grants_need_life:
+            return ""
         scopes = {grant.relation_id for _, grant in self.changes.grants}
         for relation in self.where.relations.values():
             if relation.id in scopes and relation.life == model.DYING:
-                tag = f"relation-{relation.key.replace(':', '.').replace(' ', '#')}"
-                words = f'cannot grant access to secret in scope of "{tag}" which is not alive'
-                return words if self.where.release.grants_need_life else ""
+                return (
+                    f'cannot grant access to secret in scope of "{relation.tag}" '
+                    "which is not alive"
+                )
         return ""
 
     def _commit_application(self, relation_id: int, values: dict[str, str]) -> None:

@@ -151,6 +151,11 @@ class Relation:
         ends = sorted(self.ends, key=lambda end: end.endpoint.role != "requirer")
         return " ".join(map(str, ends))
 
+    @property
+    def tag(self) -> str:
+        """How Juju names it where it names things of all kinds."""
+        return f"relation-{self.key.replace(':', '.').replace(' ', '#')}"
+
     def end(self, application: str) -> RelationEnd | None:
         """The application's own end."""
         return next((end for end in self.ends if end.application == application), None)

@@ -210,8 +210,7 @@ def _access(where: Model, grant: Grant) -> dict[str, str]:
     kind = "unit" if "/" in grant.subject else "application"
     scope = f"model-{where.uuid}"
     if grant.relation_id is not None:
-        key = where.relations[grant.relation_id].key
-        scope = f"relation-{key.replace(':', '.').replace(' ', '#')}"
+        scope = where.relations[grant.relation_id].tag
     target = f"{kind}-{grant.subject.replace('/', '-')}"
     return {"target": target, "scope": scope, "role": "view"}
 

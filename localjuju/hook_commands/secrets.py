@@ -177,9 +177,7 @@ def _access(context: Context, grant: model.Grant) -> dict[str, str]:
     relation = context.where.relations.get(-1 if grant.relation_id is None else grant.relation_id)
     return {
         "target": f"{kind}-{grant.subject.replace('/', '-')}",
-        "scope": f"relation-{relation.key.replace(':', '.').replace(' ', '#')}"
-        if relation
-        else "",
+        "scope": relation.tag if relation else "",
         "role": "view",
     }
 
