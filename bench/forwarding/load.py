@@ -76,13 +76,14 @@ class Clients:
 
     def _connect(self) -> None:
         """Begin a client's connection, if there is something left to send."""
-        for first in self._left:
-            numbers = itertools.chain([first], self._left if self._mode == "many" else ())
-            words = (word for _ in numbers for word in self._message)
-            connection = Connection(self._port, itertools.chain([_HELLO], words, [_GOODBYE]))
-            self._open[connection.socket.fileno()] = connection
-            self._poll.register(connection.socket, select.EPOLLIN)
+        first = next(self._left, None)
+        if first is None:
             return
+        numbers = itertools.chain([first], self._left if self._mode == "many" else ())
+        words = (word for _ in numbers for word in self._message)
+        connection = Connection(self._port, itertools.chain([_HELLO], words, [_GOODBYE]))
+        self._open[connection.socket.fileno()] = connection
+        self._poll.register(connection.socket, select.EPOLLIN)
 
 
 def main() -> None:

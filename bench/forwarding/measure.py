@@ -109,12 +109,8 @@ def delivery_seconds(case: Case, port: int, sink: Sink, count: int) -> float:
     with _load(case, port, count) as load:
         begin = time.perf_counter()
         _go(load)
-        wait_until(lambda: _failed(load) or sink.count >= before + count, _LONG_SECONDS)
+        wait_until(lambda: bool(load.poll()) or sink.count >= before + count, _LONG_SECONDS)
         return time.perf_counter() - begin
-
-
-def _failed(load: subprocess.Popen[str]) -> bool:
-    return bool(load.poll())
 
 
 def _memory(forwarder: Forwarder, sink: Sink, long_run: int) -> dict[int, int]:
