@@ -43,9 +43,10 @@ class StateDir:
 
 
 def read(path: pathlib.Path) -> str | None:
-    """Return a file's text, or None if there is no such file."""
+    """Return a file's text with the line ends that it has, or None if there is no such file."""
     try:
-        return path.read_text(encoding="utf-8")
+        with path.open(encoding="utf-8", newline="") as file:
+            return file.read()
     except FileNotFoundError:
         return None
 

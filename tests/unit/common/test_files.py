@@ -35,3 +35,10 @@ def test_a_file_that_fails_leaves_the_old_one(tmp_path: pathlib.Path) -> None:
         files.write(path, "half a pair: \ud800")
     assert path.read_text() == "old"
     assert [one.name for one in tmp_path.iterdir()] == ["config.json"]
+
+
+def test_a_text_is_read_as_it_was_written(tmp_path: pathlib.Path) -> None:
+    path, text = tmp_path / "rules", "of Windows\r\nof old\rof Unix\n"
+    files.write(path, text)
+    assert files.read(path) == text
+    assert files.read(tmp_path / "none") is None

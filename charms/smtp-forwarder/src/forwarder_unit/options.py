@@ -74,7 +74,7 @@ def parse(options: Options, check_rules: Callable[[str], Iterable[str]]) -> Sett
     numbers = {name: int(options[name]) for name in (*_COUNTS, *_PORTS) if name in options}
     texts = {
         "administrator": str(options.get("administrator", "")),
-        "rules": _with_plain_ends(str(options.get("rules", ""))),
+        "rules": str(options.get("rules", "")),
         "when_unconfigured": str(options.get("when_unconfigured", "")) or "queue",
     }
     lists = {name: _split(str(options.get(name, ""))) for name in ("allowed_networks", "listen")}
@@ -106,11 +106,6 @@ _PORTS = ("metrics_port", "port")
 
 def _split(text: str) -> tuple[str, ...]:
     return tuple(item.strip() for item in text.split(",") if item.strip())
-
-
-def _with_plain_ends(text: str) -> str:
-    """Return a text as it is read back from a file, whatever system its lines come from."""
-    return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def _count_problem(name: str, number: int) -> str:
