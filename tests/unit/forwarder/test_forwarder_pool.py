@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ from forwarder.upstream import Pool
 
 if TYPE_CHECKING:
     import pathlib
+    from collections.abc import Generator
 
     import pytest
     from scripted_upstream import Upstream
@@ -23,6 +25,22 @@ def pool_of(upstream: Upstream, tmp_path: pathlib.Path, connections: int) -> Poo
         host="127.0.0.1", port=upstream.port, connections=connections
     )
     return Pool(settings, "mx.example.net", tmp_path / "refresh-token")
+
+
+@contextlib.contextmanager
+def held(upstream: Upstream, command: str, answer: str) -> Generator[threading.Event]:
+    """Have the relay hold its answer to a command back until the event is set, or to the end."""
+    released = threading.Event()
+
+    def wait() -> str:
+        released.wait(SECONDS)
+        return answer
+
+    upstream.answers[command] = wait
+    try:
+        yield released
+    finally:
+        released.set()
 
 
 def test_who_waits_longest_has_a_connection_first(
@@ -71,32 +89,21 @@ def test_who_goes_away_leaves_its_connection_to_the_next(
 def test_connection_that_does_not_open_keeps_nobody_from_another(
     upstream: Upstream, tmp_path: pathlib.Path
 ) -> None:
-    greeted = threading.Event()
-
-    def greet() -> str:
-        if upstream.connections > 1:
-            greeted.wait(SECONDS)
-        return "220 scripted"
-
-    upstream.answers[""] = greet
-
     async def scenario() -> bool:
         pool = pool_of(upstream, tmp_path, 3)
         first = await pool.lease()
-        waiting = [asyncio.create_task(pool.lease()) for _ in range(2)]
-        await asyncio.to_thread(wait_until, lambda: upstream.connections == 3)
-        pool.give_back(first)
-        handed = await waiting[0]
-        pool.give_back(handed)
-        again = await waiting[1]
-        pool.give_back(again)
-        pool.close()
+        with held(upstream, "", "220 scripted"):
+            waiting = [asyncio.create_task(pool.lease()) for _ in range(2)]
+            await asyncio.to_thread(wait_until, lambda: upstream.connections == 3)
+            pool.give_back(first)
+            handed = await waiting[0]
+            pool.give_back(handed)
+            again = await waiting[1]
+            pool.give_back(again)
+            pool.close()
         return handed is again is first
 
-    try:
-        assert asyncio.run(asyncio.wait_for(scenario(), SECONDS / 2))
-    finally:
-        greeted.set()
+    assert asyncio.run(asyncio.wait_for(scenario(), SECONDS / 2))
 
 
 def test_who_waits_keeps_its_place_while_connections_end(
@@ -121,15 +128,7 @@ def test_who_waits_keeps_its_place_while_connections_end(
 def test_who_goes_away_leaves_what_is_opened_to_the_next(
     upstream: Upstream, tmp_path: pathlib.Path
 ) -> None:
-    greeted = threading.Event()
-
-    def greet() -> str:
-        greeted.wait(SECONDS)
-        return "220 scripted"
-
-    upstream.answers[""] = greet
-
-    async def scenario() -> None:
+    async def scenario(greeted: threading.Event) -> None:
         pool = pool_of(upstream, tmp_path, 1)
         leaving = asyncio.create_task(pool.lease(SECONDS))
         await asyncio.to_thread(wait_until, lambda: upstream.connections == 1)
@@ -139,21 +138,14 @@ def test_who_goes_away_leaves_what_is_opened_to_the_next(
         pool.give_back(await pool.lease())
         pool.close()
 
-    asyncio.run(scenario())
+    with held(upstream, "", "220 scripted") as greeted:
+        asyncio.run(scenario(greeted))
     assert upstream.connections == 1
 
 
 def test_who_goes_away_in_the_middle_leaves_no_answer_to_the_next(
     upstream: Upstream, tmp_path: pathlib.Path
 ) -> None:
-    answered = threading.Event()
-
-    def answer() -> str:
-        answered.wait(SECONDS)
-        return "550 5.1.8 Not this sender"
-
-    upstream.answers["MAIL FROM:<ada"] = answer
-
     async def scenario() -> bool:
         pool = pool_of(upstream, tmp_path, 1)
         first = await pool.lease()
@@ -168,10 +160,8 @@ def test_who_goes_away_in_the_middle_leaves_no_answer_to_the_next(
         pool.close()
         return handed is not first
 
-    try:
+    with held(upstream, "MAIL FROM:<ada", "550 5.1.8 Not this sender"):
         assert asyncio.run(scenario())
-    finally:
-        answered.set()
 
 
 def test_what_the_relay_takes_for_its_answers_is_not_held_against_a_client(

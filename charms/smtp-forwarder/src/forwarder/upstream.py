@@ -114,9 +114,10 @@ class Pool:
 
     def make_firm(self, leased: channel.Channel) -> None:
         """End what `make_revocable` allows."""
-        due, _ = self._revocable.pop(leased, (0.0, None))
-        # What the relay takes for its answers is not the client's doing.
-        leased.patience = max(due - self._now(), 0.0) if due else leased.patience
+        if leased in self._revocable:
+            due, _ = self._revocable.pop(leased)
+            # What the relay takes for its answers is not the client's doing.
+            leased.patience = max(due - self._now(), 0.0)
 
     def close_idle(self) -> None:
         """Close what was idle for long. What the relay closed teaches how long it allows."""
@@ -187,17 +188,16 @@ class Pool:
 
     def _end_opening(self, opening: asyncio.Task[channel.Channel]) -> None:
         self._openings.remove(opening)
-        error = None if opening.cancelled() else opening.exception()
         if opening.cancelled():
             self._count -= 1
-        elif error is None:
+        elif (error := opening.exception()) is not None:
+            self._count -= 1
+            self._note_failed(error)
+        else:
             opened = opening.result()
             self.down, self._pause = "", FIRST_PAUSE
             self.extensions = opened.extensions
             self._offer(opened)
-        else:
-            self._count -= 1
-            self._note_failed(error)
         self._open_more()
 
     def _note_failed(self, error: BaseException) -> None:
