@@ -114,9 +114,8 @@ class SmtpForwarderCharm(ops.CharmBase):
             rules=self._machine.places.state.rules,
         )
         self._machine.converge(unit)
-        serving = self._machine.serving()
         # One that cannot do what it was told serves as before, which is published already.
-        if serving is not None and not serving.problems:
+        if self._machine.serves_as_told():
             self._publish(related, unit.port, authority, upstream)
 
     def _settings_in_force(self) -> options.Settings | None:

@@ -82,6 +82,11 @@ class Machine:
         """Return the port to listen on, which is chosen once where the operator wants any."""
         return wanted or places.choose_port(self._state)
 
+    def serves_as_told(self) -> bool:
+        """Return whether the forwarder runs, and does what it was told last."""
+        serving = self.serving()
+        return serving is not None and not serving.problems
+
     def certificate(self, addresses: Iterable[str]) -> tuple[pathlib.Path, str]:
         """Return the forwarder's certificate with its key, and its authority's certificate (PEM).
 
@@ -124,16 +129,15 @@ class Machine:
         self.places.remove()
 
     def _converge_service(self, unit: configuration.Unit) -> None:
-        serving = self.serving()
         texts = {
             self._state.config: configuration.for_forwarder(unit),
             self._state.rules: unit.settings.rules,
         }
         same = all(files.read(path) == text for path, text in texts.items())
-        does_it = serving is not None and not serving.problems
         # What it could not do may work by now: another program has given the port back.
-        if does_it and same and not self._is_newer(unit.certificate):
+        if self.serves_as_told() and same and not self._is_newer(unit.certificate):
             return
+        serving = self.serving()
         told = files.read(self._state.config)
         restarts = told is None or configuration.needs_restart(told, texts[self._state.config])
         # Whatever interrupts this, without a report the next hook starts the forwarder anew.
